@@ -1,0 +1,1 @@
+"""The doors: Discord, terminal, pages and API over the same tools and results."""

@@ -1,0 +1,1 @@
+"""The outside: Discord, GitHub, feeds, announcing."""

@@ -1,0 +1,1 @@
+"""One way from a View to each door."""

@@ -1,0 +1,127 @@
+"""A tool is one function with a typed request and a typed result.
+
+Every door (Discord, terminal, JSON API, pages, the job queue) carries the same ``Request`` and
+shows the same ``Result``; names, ranges, help and schema all come from the two models.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class Request(BaseModel):
+    """What a person asked for. A field's alias is its short name (``gpus`` for ``n_gpus``)."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        str_strip_whitespace=True,
+        str_max_length=400,
+        allow_inf_nan=False,
+    )
+
+
+class Result(BaseModel):
+    """What came out: plain numbers and words, ready for JSON; units are in the field names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fix(BaseModel):
+    """A change of the request that would work, one press away ("Use 2 GPUs")."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    changes: Mapping[str, JsonValue]
+
+
+class Refused(Exception):
+    """The one way to refuse input: a sentence for the person, and the nearest thing that works.
+
+    ``field`` is the request's field (not its alias); ``given`` the offending value as typed;
+    ``nearest`` valid values close to it, best first; ``example`` one value that works.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        given: str | None = None,
+        nearest: tuple[str, ...] = (),
+        example: str | None = None,
+        fixes: tuple[Fix, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.given = given
+        self.nearest = nearest
+        self.example = example
+        self.fixes = fixes
+
+
+class Context(Protocol):
+    """A running tool's only way to the world; arithmetic ignores it, tests hand in a plain one."""
+
+    @property
+    def hub_endpoint(self) -> str:
+        """Base URL of the Hugging Face hub (``HF_ENDPOINT``), without a trailing slash."""
+
+    async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+        """The body at ``url``. Raises ``FetchError`` with a sentence for the person."""
+
+    async def progress(self, fraction: float, words: str) -> None:
+        """Say how far the work is (0 to 1) and what it is doing."""
+
+
+class FetchError(Exception):
+    """An outside address did not give what was asked; ``status`` is its HTTP status if any."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+def _never(_: Any) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Tool(Generic[RequestT, ResultT]):
+    """One tool. ``waits`` says whether this request may wait on the network, so doors defer."""
+
+    name: str
+    title: str
+    summary: str
+    request: type[RequestT]
+    result: type[ResultT]
+    run: Callable[[RequestT, Context], Awaitable[ResultT]]
+    waits: Callable[[RequestT], bool] = _never
+
+
+AnyTool = Tool[Any, Any]
+
+
+def load_tool(name: str) -> AnyTool:
+    """The tool whose module or package is ``compute.<name>``. Raises ``LookupError``."""
+    if not name.isidentifier():
+        raise LookupError(f"there is no tool named {name!r}")
+    try:
+        tool = importlib.import_module(f"compute.{name}").TOOL
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise LookupError(f"there is no tool named {name!r}") from error
+    if not isinstance(tool, Tool):
+        raise LookupError(f"compute.{name}.TOOL is not a Tool")
+    return tool

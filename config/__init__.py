@@ -1,0 +1,1 @@
+"""Every setting, typed, from the environment over defaults.toml."""

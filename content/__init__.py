@@ -1,0 +1,1 @@
+"""What the community knows: topics, catalogues, measurements; each row with its source."""
