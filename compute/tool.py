@@ -42,12 +42,25 @@ class Fix(BaseModel):
     changes: Mapping[str, JsonValue]
 
 
-class Refused(Exception):
-    """The one way to refuse input: a sentence for the person, and the nearest thing that works.
+class Refusal(BaseModel):
+    """Why an input was not taken, in words for the person, and the nearest thing that works.
 
-    ``field`` is the request's field (not its alias); ``given`` the offending value as typed;
-    ``nearest`` valid values close to it, best first; ``example`` one value that works.
+    ``field`` is the request's field (not its alias), ``given`` the offending value as typed,
+    ``nearest`` valid values close to it, best first, ``example`` one value that works.
     """
+
+    model_config = ConfigDict(frozen=True)
+
+    message: str
+    field: str | None = None
+    given: str | None = None
+    nearest: tuple[str, ...] = ()
+    example: str | None = None
+    fixes: tuple[Fix, ...] = ()
+
+
+class Refused(Exception):
+    """The one way to refuse input: raise it anywhere in a tool, every door shows it."""
 
     def __init__(
         self,
@@ -60,12 +73,19 @@ class Refused(Exception):
         fixes: tuple[Fix, ...] = (),
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.field = field
-        self.given = given
-        self.nearest = nearest
-        self.example = example
-        self.fixes = fixes
+        self.refusal = Refusal(
+            message=message,
+            field=field,
+            given=given,
+            nearest=nearest,
+            example=example,
+            fixes=fixes,
+        )
+
+    @property
+    def message(self) -> str:
+        """The sentence alone."""
+        return self.refusal.message
 
 
 class Context(Protocol):

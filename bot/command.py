@@ -1,0 +1,185 @@
+"""A slash command: how a tool's options look, and how its result is shown at every door."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import JsonValue
+from pydantic.fields import FieldInfo
+
+from bot.runner import Outcome
+from bot.view import Block, Bold, Button, Code, Heading, Link, Note, Span, Text, View
+from compute.inputs import short_name
+from compute.tool import AnyTool, Fix, Refusal, Request
+
+Kind = Literal["text", "integer", "number", "boolean"]
+Choice = tuple[str, str]  # what is shown, what is sent
+Suggest = Callable[[str], Sequence[Choice]]
+
+# What a button can ask for. Each is a custom id "k2c:<action>:<result id>[:<argument>]".
+ACTIONS = ("change", "details", "share", "chart", "fix", "delete")
+
+MAX_CHOICES = 25  # Discord's limit for choices and suggestions
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as typed: the short name, and what it fills in the request."""
+
+    name: str
+    field: str
+    description: str
+    kind: Kind
+    required: bool
+    choices: tuple[Choice, ...] = ()
+    suggest: Suggest | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """One file of bot/commands holds one of these as ``COMMAND``.
+
+    ``show`` turns (request, result) into the answer; ``details`` into what is behind the
+    Assumptions button. ``user_installable``: works in any server and in direct messages.
+    """
+
+    tool: AnyTool
+    options: tuple[Option, ...]
+    show: Callable[[Any, Any], View]
+    details: Callable[[Any, Any], View] | None = None
+    user_installable: bool = True
+
+    @property
+    def name(self) -> str:
+        """The word after the slash."""
+        return self.tool.name
+
+    @property
+    def description(self) -> str:
+        """What the command does, in at most 100 characters."""
+        return self.tool.summary
+
+    def option(self, name: str) -> Option | None:
+        """The option of that short name or field name."""
+        return next((o for o in self.options if name in (o.name, o.field)), None)
+
+
+def options_of(
+    request: type[Request],
+    names: Sequence[str],
+    suggest: Mapping[str, Suggest] | None = None,
+) -> tuple[Option, ...]:
+    """The options ``names`` (short names, in the order shown), described by the request itself."""
+    fields = {short_name(f, i): (f, i) for f, i in request.model_fields.items()}
+    return tuple(_option(name, *fields[name], (suggest or {}).get(name)) for name in names)
+
+
+def _option(name: str, field: str, info: FieldInfo, suggest: Suggest | None) -> Option:
+    allowed = _members(info.annotation)
+    literal = tuple((str(v), str(v)) for v in allowed if isinstance(v, str))
+    return Option(
+        name=name,
+        field=field,
+        description=info.description or name,
+        kind=_kind(allowed),
+        required=info.is_required(),
+        choices=literal if all(isinstance(v, str) for v in allowed) else (),
+        suggest=suggest,
+    )
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The plain types and literal strings that ``annotation`` allows."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return tuple(m for part in get_args(annotation) for m in _members(part))
+    if hasattr(annotation, "__metadata__"):
+        return _members(get_args(annotation)[0])
+    return () if annotation is type(None) else (annotation,)
+
+
+def _kind(members: tuple[Any, ...]) -> Kind:
+    kinds: dict[tuple[Any, ...], Kind] = {
+        (int,): "integer",
+        (float,): "number",
+        (bool,): "boolean",
+    }
+    return kinds.get(members, "text")
+
+
+def answer(command: Command, outcome: Outcome) -> View:
+    """The whole answer as every door shows it: content, repairs, and the standard buttons."""
+    if outcome.refusal is not None or outcome.result is None or outcome.request is None:
+        return _refusal(command, outcome.refusal or Refusal(message="There is no answer."), outcome)
+    view = command.show(outcome.request, outcome.result)
+    buttons: list[Block] = [*_fix_buttons(getattr(outcome.result, "fixes", ()))]
+    buttons.append(Button("Change inputs", "change"))
+    if command.details is not None:
+        buttons.append(Button("Assumptions", "details"))
+    return view.plus(*buttons, Button("Share", "share"), Link("Page", f"/r/{outcome.id}"))
+
+
+def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
+    option = next((o for o in command.options if o.field == refusal.field), None)
+    blocks: list[Block] = [Heading((Bold(refusal.message),))]
+    given: list[Span] = []
+    if option is not None and refusal.given is not None:
+        given = ["You gave ", Code(f"{option.name}:{refusal.given}"), ". "]
+    if refusal.nearest:
+        given.append("Closest: ")
+        for place, near in enumerate(refusal.nearest):
+            given += [", " if place else "", Bold(near)]
+        given.append(".")
+    if given:
+        blocks.append(Text(tuple(given)))
+    if refusal.example:
+        name = option.name if option else command.name
+        blocks.append(Text(("For example: ", Code(f"{name}:{refusal.example}"))))
+    blocks.append(Note((f"ref {outcome.ref}",)))
+    blocks += _fix_buttons(refusal.fixes)
+    return View((*blocks, Button("Change inputs", "change", style="primary")), tone="refusal")
+
+
+def _fix_buttons(fixes: Sequence[Fix]) -> list[Block]:
+    return [Button(fix.label, "fix", str(place), "primary") for place, fix in enumerate(fixes)]
+
+
+def fixes_of(outcome: Outcome) -> Sequence[Fix]:
+    """The repairs that the answer offers, in the order of its buttons."""
+    if outcome.refusal is not None:
+        return outcome.refusal.fixes
+    fixes: Sequence[Fix] = getattr(outcome.result, "fixes", ())
+    return fixes
+
+
+def repaired(outcome: Outcome, place: int) -> dict[str, JsonValue]:
+    """The inputs after pressing repair ``place``. Raises ``LookupError`` if there is none."""
+    fixes = fixes_of(outcome)
+    if not 0 <= place < len(fixes):
+        raise LookupError("this answer offers no such change")
+    return with_inputs(outcome.tool, outcome.inputs, fixes[place].changes)
+
+
+def with_inputs(
+    tool: AnyTool, inputs: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """``inputs`` with ``changes`` over them, both under the short names."""
+    names = {f: short_name(f, i) for f, i in tool.request.model_fields.items()}
+    merged = {names.get(name, name): value for name, value in inputs.items()}
+    merged |= {names.get(name, name): value for name, value in changes.items()}
+    return merged
+
+
+def number(value: float, digits: int = 3) -> str:
+    """``value`` with ``digits`` significant figures and thousands separators: 1,480; 21.6."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "unknown"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    return f"{rounded:,.{max(places, 0)}f}"

@@ -1,0 +1,155 @@
+"""Every setting of the bot, typed. Empty values count as unset; a wrong one is a sentence."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+DEFAULTS_FILE = Path(__file__).with_name("defaults.toml")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; ``problems`` holds one sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _web_address(value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be a full address such as https://example.org")
+    return value.rstrip("/")
+
+
+def _socket_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("ws", "wss") or not parts.netloc):
+        raise ValueError("must be a WebSocket address such as wss://gateway.example.org")
+    return value
+
+
+def _id_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    ids = [part.strip() for part in value.split(",") if part.strip()]
+    wrong = [part for part in ids if not (part.isdigit() and part.isascii() and len(part) <= 20)]
+    if wrong:
+        raise ValueError(f"must be server ids (digits) with commas between; {wrong[0]!r} is not")
+    return tuple(int(part) for part in ids)
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+SocketAddress = Annotated[str, AfterValidator(_socket_address)]
+IdList = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_id_list)]
+
+
+class Settings(BaseSettings):
+    """One object for the whole program, built once by ``load_settings``."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    discord_token: SecretStr | None = Field(default=None, validation_alias="DISCORD_TOKEN")
+    discord_api_base: WebAddress = Field(validation_alias="DISCORD_API_BASE")
+    discord_gateway_url: SocketAddress = Field(validation_alias="DISCORD_GATEWAY_URL")
+    discord_cdn_base: WebAddress = Field(validation_alias="DISCORD_CDN_BASE")
+    home_guild_ids: IdList = Field(validation_alias="DISCORD_GUILD_ID")
+
+    site_url: WebAddress = Field(validation_alias="K2C_SITE_URL")
+    http_host: str = Field(min_length=1, max_length=255, validation_alias="K2C_HTTP_HOST")
+    http_port: int = Field(ge=0, le=65535, validation_alias="K2C_HTTP_PORT")
+    public_url: WebAddress = Field(validation_alias="K2C_PUBLIC_URL")
+    data_dir: Path = Field(validation_alias="K2C_DATA_DIR")
+    retention_days: int = Field(ge=1, le=36_500, validation_alias="K2C_RETENTION_DAYS")
+    chart_queue: int = Field(ge=0, le=1000, validation_alias="K2C_CHART_QUEUE")
+    foreign_per_minute: int = Field(ge=1, le=10_000, validation_alias="K2C_FOREIGN_PER_MINUTE")
+    user_per_minute: int = Field(ge=1, le=10_000, validation_alias="K2C_USER_PER_MINUTE")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        validation_alias="K2C_LOG_LEVEL"
+    )
+
+    hf_endpoint: WebAddress = Field(min_length=1, validation_alias="HF_ENDPOINT")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments over environment over .env over defaults.toml."""
+        defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            InitSettingsSource(settings_cls, init_kwargs=defaults),
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process. Raises ``SettingsError`` naming each wrong variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        given = _given_values()
+        raise SettingsError([_sentence(problem, given) for problem in error.errors()]) from None
+
+
+_ALLOWED = {
+    "int_parsing": "a whole number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "string_too_short": "something, not nothing",
+    "string_too_long": "at most {max_length} characters",
+}
+
+
+def _sentence(problem: Any, given: dict[str, str]) -> str:
+    name = str(problem["loc"][0])
+    context = problem.get("ctx") or {}
+    if problem["type"] == "value_error":
+        allowed = str(context.get("error", problem["msg"])).removeprefix("must be ")
+    elif problem["type"] in _ALLOWED:
+        allowed = _ALLOWED[problem["type"]].format(**context)
+    else:
+        allowed = str(problem["msg"])
+    return f"{name} is {given.get(name, '(unset)')!r}, which is not valid; it must be {allowed}."
+
+
+def _given_values() -> dict[str, str]:
+    """What the environment and .env hold, for error sentences; secrets are never among them."""
+    secret = ("TOKEN", "SECRET", "KEY", "PASSWORD")
+    merged = {**dotenv_values(".env"), **os.environ}
+    return {
+        name: ("(hidden)" if any(word in name for word in secret) else value)
+        for name, value in merged.items()
+        if value is not None
+    }

@@ -1,0 +1,127 @@
+"""Imports only ever go along the arrows of the design; one file of a job does not know another."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the ground up: a module may import its own floor (same job) and any floor before it.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("config",),
+    ("content",),
+    ("compute",),
+    ("bot.view", "bot.store", "bot.results", "bot.lock", "bot.limits"),
+    ("bot.render", "bot.outbox"),
+    ("bot.runner",),
+    ("bot.command", "bot.line"),
+    ("bot.commands",),
+    ("bot.integrations", "bot.web"),
+    ("bot.doctor", "bot.app"),
+    ("bot.cli",),
+)
+# The one place each heavy library may be imported at module level.
+HEAVY = {
+    "torch": (),
+    "triton": (),
+    "transformers": (),
+    "matplotlib": (),
+    "discord": ("bot/integrations/discord_client/", "bot/render/discord.py"),
+    "github": (),
+    "nats": (),
+}
+SERVERS = ("bot", "discord", "github", "aiohttp.web")
+
+
+def sources() -> list[Path]:
+    return [
+        p for top in ("config", "content", "compute", "bot") for p in (ROOT / top).rglob("*.py")
+    ]
+
+
+def module_of(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imported(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor_of(name: str) -> int | None:
+    hits = [
+        (len(part), place)
+        for place, floor in enumerate(FLOORS)
+        for part in floor
+        if name == part or name.startswith(part + ".")
+    ]
+    return max(hits)[1] if hits else None
+
+
+def job_of(name: str) -> str:
+    """The package or file that does one job: ``bot.web``, ``bot.commands.cost``, ``compute.cost``."""
+    parts = name.split(".")
+    deep = parts[:2] in (["bot", "commands"], ["bot", "integrations"], ["bot", "render"])
+    return ".".join(parts[: 3 if deep else 2])
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    here = module_of(path)
+    floor = floor_of(here)
+    if here == "bot":
+        return
+    assert floor is not None, f"{here} stands on no floor: give it one in FLOORS"
+    for name in imported(path):
+        target = floor_of(name)
+        if target is not None:
+            assert target <= floor, f"{here} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize("folder", ["bot/commands", "bot/integrations"])
+def test_two_commands_or_integrations_do_not_import_each_other(folder: str) -> None:
+    package = folder.replace("/", ".")
+    for path in (ROOT / folder).rglob("*.py"):
+        here = module_of(path)
+        if here == package:
+            continue
+        for name in imported(path):
+            if name.startswith(package + "."):
+                assert job_of(name) == job_of(here), f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_libraries_load_only_where_they_must(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    for name in imported(path, top_level_only=True):
+        allowed = HEAVY.get(name.split(".")[0])
+        if allowed is not None:
+            assert place.startswith(allowed) if allowed else False, f"{place} imports {name}"
+
+
+def test_compute_knows_no_door() -> None:
+    for path in (ROOT / "compute").rglob("*.py"):
+        for name in imported(path):
+            assert not name.startswith(SERVERS), f"{path.name} imports {name}"
+
+
+def test_all_tools_and_commands_load_without_torch_or_a_door() -> None:
+    code = (
+        "import sys; from bot.commands import load_commands; assert load_commands();"
+        "print([m for m in ('torch','discord','github','matplotlib','aiohttp','nats') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
