@@ -17,13 +17,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("content",),
     ("compute",),
-    ("bot.view", "bot.store", "bot.results", "bot.lock", "bot.limits"),
+    ("bot.view", "bot.store", "bot.tables", "bot.backup", "bot.results", "bot.lock", "bot.limits"),
     ("bot.render", "bot.outbox"),
     ("bot.runner",),
     ("bot.command", "bot.line"),
     ("bot.commands",),
     ("bot.integrations", "bot.web"),
-    ("bot.doctor", "bot.app"),
+    ("bot.doctor", "bot.app", "bot.terminal"),
     ("bot.cli",),
 )
 # The one place each heavy library may be imported at module level.
@@ -70,7 +70,7 @@ def floor_of(name: str) -> int | None:
 
 
 def job_of(name: str) -> str:
-    """The package or file that does one job: ``bot.web``, ``bot.commands.cost``, ``compute.cost``."""
+    """The package or file that does one job: ``bot.web``, ``bot.commands.cost``."""
     parts = name.split(".")
     deep = parts[:2] in (["bot", "commands"], ["bot", "integrations"], ["bot", "render"])
     return ".".join(parts[: 3 if deep else 2])
