@@ -23,6 +23,8 @@ Suggest = Callable[[str], Sequence[Choice]]
 # What a button can ask for. Each is a custom id "k2c:<action>:<result id>[:<argument>]".
 ACTIONS = ("change", "details", "share", "chart", "fix", "delete")
 
+BUTTON_LABEL = 80  # characters Discord allows on a button
+MAX_NEAREST_BUTTONS = 3
 MAX_CHOICES = 25  # Discord's limit for choices and suggestions
 
 
@@ -118,7 +120,7 @@ def answer(command: Command, outcome: Outcome) -> View:
     if outcome.refusal is not None or outcome.result is None or outcome.request is None:
         return _refusal(command, outcome.refusal or Refusal(message="There is no answer."), outcome)
     view = command.show(outcome.request, outcome.result)
-    buttons: list[Block] = [*_fix_buttons(getattr(outcome.result, "fixes", ()))]
+    buttons: list[Block] = [*_fix_buttons(fixes_of(outcome))]
     buttons.append(Button("Change inputs", "change"))
     if command.details is not None:
         buttons.append(Button("Assumptions", "details"))
@@ -134,7 +136,7 @@ def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
     if refusal.nearest:
         given.append("Closest: ")
         for place, near in enumerate(refusal.nearest):
-            given += [", " if place else "", Bold(near)]
+            given += [", ", Bold(near)] if place else [Bold(near)]
         given.append(".")
     if given:
         blocks.append(Text(tuple(given)))
@@ -142,7 +144,7 @@ def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
         name = option.name if option else command.name
         blocks.append(Text(("For example: ", Code(f"{name}:{refusal.example}"))))
     blocks.append(Note((f"ref {outcome.ref}",)))
-    blocks += _fix_buttons(refusal.fixes)
+    blocks += _fix_buttons(fixes_of(outcome))
     return View((*blocks, Button("Change inputs", "change", style="primary")), tone="refusal")
 
 
@@ -151,11 +153,21 @@ def _fix_buttons(fixes: Sequence[Fix]) -> list[Block]:
 
 
 def fixes_of(outcome: Outcome) -> Sequence[Fix]:
-    """The repairs that the answer offers, in the order of its buttons."""
-    if outcome.refusal is not None:
-        return outcome.refusal.fixes
-    fixes: Sequence[Fix] = getattr(outcome.result, "fixes", ())
-    return fixes
+    """The repairs that the answer offers, in the order of its buttons.
+
+    A refusal that names nearest values but no repair offers those values, one press away.
+    """
+    if outcome.refusal is None:
+        fixes: Sequence[Fix] = getattr(outcome.result, "fixes", ())
+        return fixes
+    refusal = outcome.refusal
+    if refusal.fixes or refusal.field is None:
+        return refusal.fixes
+    field = refusal.field
+    return [
+        Fix(label=f"Use {near}"[:BUTTON_LABEL], changes={field: near})
+        for near in refusal.nearest[:MAX_NEAREST_BUTTONS]
+    ]
 
 
 def repaired(outcome: Outcome, place: int) -> dict[str, JsonValue]:

@@ -70,9 +70,7 @@ class Runner:
         except Refused:
             return False
 
-    async def run(
-        self, tool: AnyTool, inputs: Mapping[str, JsonValue], asker: Asker
-    ) -> Outcome:
+    async def run(self, tool: AnyTool, inputs: Mapping[str, JsonValue], asker: Asker) -> Outcome:
         """Validate, run, and queue the outcome for storage; a refusal is an outcome too."""
         result_id = new_result_id()
         request: Request | None = None

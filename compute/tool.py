@@ -7,9 +7,9 @@ shows the same ``Result``; names, ranges, help and schema all come from the two 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -120,7 +120,11 @@ def _never(_: Any) -> bool:
 
 @dataclass(frozen=True)
 class Tool(Generic[RequestT, ResultT]):
-    """One tool. ``waits`` says whether this request may wait on the network, so doors defer."""
+    """One tool. ``waits`` says whether this request may wait on the network, so doors defer.
+
+    ``batch`` reads one JSON request a line and writes one JSON answer a line; it returns how many
+    were answered and how many were impossible. Only the terminal offers it.
+    """
 
     name: str
     title: str
@@ -129,6 +133,7 @@ class Tool(Generic[RequestT, ResultT]):
     result: type[ResultT]
     run: Callable[[RequestT, Context], Awaitable[ResultT]]
     waits: Callable[[RequestT], bool] = _never
+    batch: Callable[[Iterable[str], TextIO], tuple[int, int]] | None = None
 
 
 AnyTool = Tool[Any, Any]

@@ -1,0 +1,63 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything else is for developers.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+WORKER ?= 1
+
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test test-fast lint format bench soak calibrate pictures clean
+
+# One stamp per set of packages: editing pyproject.toml or constraints.txt installs again.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# pip itself first: dependency groups need 25.1, a new Python 3.11 brings 23.
+$(VENV)/.pip: constraints.txt | $(BIN)/python
+	$(INSTALL) --upgrade pip
+	@touch $@
+
+$(VENV)/.bot: pyproject.toml constraints.txt $(VENV)/.pip
+	$(INSTALL) --editable .
+	@touch $@
+
+# torch on its own and first, so that a CPU build lying at hand (pip's find-links) is taken.
+$(VENV)/.worker: $(VENV)/.bot
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable ".[worker]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.bot
+	$(INSTALL) --group dev
+	@touch $@
+
+INSTALLED := $(VENV)/.bot $(if $(filter 1,$(WORKER)),$(VENV)/.worker)
+
+run: $(INSTALLED)
+	$(BIN)/k2c up
+
+test: $(INSTALLED) $(VENV)/.dev lint
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/pytest -m "not slow and not browser and not gpu and not net and not soak and not bench" -x
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/pytest -m bench -s tests/bench
+
+soak: $(VENV)/.dev
+	$(BIN)/pytest -m soak tests/soak
+
+calibrate: $(VENV)/.dev
+	$(BIN)/python -m compute.throughput.calibrate
+
+pictures: $(VENV)/.dev
+	$(BIN)/python -m docs.pictures
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

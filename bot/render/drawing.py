@@ -1,0 +1,133 @@
+"""What the chart process does: one neutral Chart in, one dark PNG out.
+
+1,100 x 660 pixels: Discord shows it 550 wide, a phone about 350, so the smallest type is 26
+pixels high here and 8 there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from bot.view import Chart, Mark, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_IN, HEIGHT_IN, DPI = 5.5, 3.3, 200
+BACKGROUND = "#1e1f22"
+INK = "#dbdee1"
+FAINT = "#3f4147"
+# Okabe and Ito's palette without black: told apart with every common colour blindness.
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
+MARK = "#ffffff"
+TITLE_CHARS = 52  # what fits in one line at 10.5 points
+
+
+def begin_child() -> None:
+    """Leave Ctrl-C to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(0)
+
+
+def warm() -> None:
+    """Load matplotlib and its fonts by drawing something small."""
+    line = Series("", (1.0, 2.0), (1.0, 2.0))
+    draw(Chart("", "", "", (line,), alt="", log_x=True))
+
+
+def draw(chart: Chart) -> bytes:
+    """The chart as PNG bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor=BACKGROUND)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.125, 0.165, 0.85, 0.715))
+    _style(figure, axes, chart)
+    for place, series in enumerate(chart.series):
+        _line(axes, series, COLOURS[place % len(COLOURS)])
+    for mark in chart.marks:
+        _mark(axes, mark)
+    _from_zero(axes, chart)
+    if len(chart.series) > 1:
+        axes.legend(
+            fontsize=9, frameon=False, labelcolor=INK, loc="best", handlelength=1.2, borderpad=0.2
+        )
+    target = io.BytesIO()
+    # Level 3 instead of 6: 15 % larger files, half the time to compress.
+    figure.savefig(target, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
+    return target.getvalue()
+
+
+def _style(figure: Figure, axes: Axes, chart: Chart) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+    title = chart.title if len(chart.title) <= TITLE_CHARS else chart.title[: TITLE_CHARS - 1] + "…"
+    figure.text(0.03, 0.94, title, color=INK, fontsize=10.5, weight="bold", va="center")
+    axes.set_facecolor(BACKGROUND)
+    axes.set_xlabel(chart.x_label, color=INK, fontsize=9.5, labelpad=3)
+    axes.set_ylabel(chart.y_label, color=INK, fontsize=9.5, labelpad=3)
+    for axis, log in ((axes.xaxis, chart.log_x), (axes.yaxis, chart.log_y)):
+        if log:
+            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log", base=10)
+            axis.set_minor_formatter(NullFormatter())
+        else:
+            axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+    axes.tick_params(colors=INK, labelsize=9, length=3, width=0.6)
+    axes.grid(True, color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(0.1, 0.12)
+    for side, spine in axes.spines.items():
+        spine.set_color(FAINT)
+        spine.set_visible(side in ("left", "bottom"))
+
+
+def _from_zero(axes: Axes, chart: Chart) -> None:
+    """A linear axis starts at zero: lengths on it are then in proportion."""
+    if not chart.log_x:
+        axes.set_xlim(left=0)
+    if not chart.log_y:
+        axes.set_ylim(bottom=0)
+
+
+def _line(axes: Axes, series: Series, colour: str) -> None:
+    axes.plot(
+        series.xs, series.ys, color=colour, linewidth=1.8, marker="o", markersize=3.2,
+        label=series.name,
+    )  # fmt: skip
+    for x, y, label in zip(series.xs, series.ys, series.labels, strict=False):
+        if label:
+            axes.annotate(
+                label, (x, y), xytext=(4, 4), textcoords="offset points", color=colour, fontsize=8
+            )
+
+
+def _mark(axes: Axes, mark: Mark) -> None:
+    if mark.y_low is not None and mark.y_high is not None:
+        axes.vlines(mark.x, mark.y_low, mark.y_high, color=MARK, linewidth=1.4, alpha=0.8)
+    axes.plot([mark.x], [mark.y], marker="o", markersize=7, color=MARK, markerfacecolor="none")
+    axes.annotate(
+        mark.label, (mark.x, mark.y), xytext=(-8, -6), textcoords="offset points", color=MARK,
+        fontsize=9, weight="bold", ha="right", va="top",
+    )  # fmt: skip
+
+
+def short_number(value: float) -> str:
+    """Tick labels: 0.5, 20, 1.5k, 40k, 2M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{unit}"
+    return f"{value:.4g}"

@@ -1,0 +1,143 @@
+"""The terminal door: flags made from the request's fields, the answer as a table or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from pydantic import JsonValue
+from pydantic.fields import FieldInfo
+
+from bot.command import Command
+from bot.view import View
+from compute.inputs import check_inputs, short_name
+from compute.tool import Refused, Result
+
+USAGE_ERROR = 2
+MAX_CONFIG_BYTES = 4_000_000
+
+
+def run_tool(command: Command, argv: Sequence[str]) -> int:
+    """``k2c TOOL ...``: print the answer; a refusal goes to stderr with exit code 2."""
+    chosen = _parser(command).parse_args(argv)
+    try:
+        if getattr(chosen, "jsonl", None):
+            return _batch(command, Path(chosen.jsonl), chosen.out)
+        request = check_inputs(command.tool, _inputs(command, chosen))
+        result = asyncio.run(_run(command, request))
+    except Refused as refused:
+        return _refuse(command, refused)
+    if chosen.json:
+        sys.stdout.write(result.model_dump_json(indent=2) + "\n")
+    else:
+        _show(command.show(request, result))
+        if chosen.assumptions and command.details is not None:
+            _show(command.details(request, result))
+    return 0
+
+
+def _parser(command: Command) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"k2c {command.name}", description=f"{command.tool.title}: {command.description}"
+    )
+    for field, info in command.tool.request.model_fields.items():
+        names = dict.fromkeys((_flag(short_name(field, info)), _flag(field)))
+        text = (info.description or "").replace("%", "%%")
+        if _is_object(info):
+            text = f"file with {text}"
+        parser.add_argument(*names, dest=field, help=text, metavar="FILE" if _is_object(info)
+                            else short_name(field, info).upper())  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--assumptions", action="store_true", help="say what is assumed")
+    if command.tool.batch is not None:
+        parser.add_argument("--jsonl", metavar="FILE", help="one request a line (- = stdin)")
+        parser.add_argument("--out", metavar="FILE", help="where the answers go (default stdout)")
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _is_object(info: FieldInfo) -> bool:
+    return any(str(part).startswith("dict") for part in get_args(info.annotation))
+
+
+def _inputs(command: Command, chosen: argparse.Namespace) -> dict[str, JsonValue]:
+    inputs: dict[str, JsonValue] = {}
+    for field, info in command.tool.request.model_fields.items():
+        value = getattr(chosen, field)
+        if value is not None:
+            inputs[field] = _json_file(value) if _is_object(info) else value
+    return inputs
+
+
+def _json_file(name: str) -> JsonValue:
+    """A file the operator named; only the terminal can name one."""
+    try:
+        with Path(name).open("rb") as file:
+            text = file.read(MAX_CONFIG_BYTES + 1)
+        if len(text) > MAX_CONFIG_BYTES:
+            raise Refused(f"{name} is larger than {MAX_CONFIG_BYTES:,} bytes.")
+        value: JsonValue = json.loads(text)
+    except OSError as error:
+        raise Refused(f"{name} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise Refused(f"{name} is not JSON: {error}.") from None
+    return value
+
+
+async def _run(command: Command, request: object) -> Result:
+    from compute.context import LocalContext
+    from config.settings import SettingsError, load_settings
+
+    try:
+        endpoint = load_settings().hf_endpoint
+    except SettingsError as error:
+        raise Refused(error.problems[0]) from None
+    context = LocalContext(endpoint)
+    try:
+        result: Result = await command.tool.run(request, context)
+    finally:
+        await context.close()
+    return result
+
+
+def _batch(command: Command, source: Path, target: str | None) -> int:
+    assert command.tool.batch is not None
+    try:
+        lines = sys.stdin if str(source) == "-" else source.open(encoding="utf-8", errors="replace")
+        with lines, open(target, "w", encoding="utf-8") if target else sys.stdout as out:
+            answered, refused = command.tool.batch(lines, out)
+    except OSError as error:
+        raise Refused(f"{error.filename} cannot be used: {error.strerror}.") from None
+    sys.stderr.write(f"{answered:,} answered, {refused:,} impossible\n")
+    return 0
+
+
+def _show(view: View) -> None:
+    from rich.console import Console
+
+    from bot.render.terminal import print_view
+
+    print_view(Console(highlight=False), view)
+
+
+def _refuse(command: Command, refused: Refused) -> int:
+    refusal = refused.refusal
+    option = command.option(refusal.field or "")
+    lines = [refusal.message]
+    if option is not None and refusal.given is not None:
+        lines.append(f"You gave {_flag(option.name)} {refusal.given!r}.")
+    if refusal.nearest:
+        lines.append(f"Closest: {', '.join(refusal.nearest)}.")
+    if refusal.example:
+        flag = f"{_flag(option.name)} " if option else ""
+        lines.append(f"For example: {flag}{refusal.example}")
+    sys.stderr.write("k2c: " + "\n     ".join(lines) + "\n")
+    return USAGE_ERROR

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from bot.render.terminal import print_view
+from bot.view import (
+    Anchor,
+    Bold,
+    Button,
+    Chart,
+    Code,
+    Facts,
+    File,
+    Heading,
+    Link,
+    Note,
+    Series,
+    Table,
+    Text,
+    View,
+)
+
+
+def printed(*blocks: Heading | Text | Note | Facts | Table | Chart | File | Link | Button) -> str:
+    target = io.StringIO()
+    print_view(Console(file=target, width=60, highlight=False), View(blocks))
+    return target.getvalue()
+
+
+def test_every_block_of_text_is_printed_in_order() -> None:
+    text = printed(
+        Heading((Bold("1,480"), " tok/s")),
+        Facts((("weights", "68.1 GiB"),)),
+        Table(("GPU", "tok/s"), (("H100", "46"),)),
+        Note(("from ", Anchor("here", "https://example.org"))),
+        File("x.json", "application/json", b"{}"),
+    )
+    order = ["1,480 tok/s", "weights", "68.1 GiB", "GPU", "H100", "46", "from here", "x.json"]
+    places = [text.index(word) for word in order]
+    assert places == sorted(places)
+
+
+def test_markup_and_escape_sequences_of_strangers_stay_text() -> None:
+    text = printed(Text(("[red]x[/red] \x1b[2J\x07", Code("[b]"))))
+    assert "[red]x[/red]" in text and "[b]" in text
+    assert "\x1b" not in text and "\x07" not in text
+
+
+def test_a_chart_is_bars_in_proportion() -> None:
+    text = printed(Chart("t", "users", "tok/s", (Series("s", (1.0, 2.0), (50.0, 100.0)),), alt=""))
+    lines = [line for line in text.splitlines() if "█" in line]
+    assert [line.count("█") for line in lines] == [15, 30]
+
+
+def test_buttons_have_no_place_in_a_terminal() -> None:
+    assert printed(Button("Share", "share"), Link("Page", "/r/x")).strip() == ""
