@@ -85,7 +85,7 @@ _WORDS = {
     "finite_number": "a finite number",
     "string_type": "text",
     "string_too_long": "at most {max_length} characters",
-    "string_too_short": "at least {min_length} characters",
+    "string_too_short": "{min_length} or more characters",
     "model_type": "the numbers of a GPU",
     "dict_type": "a JSON object",
 }

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.command import Outcome, answer, number, repaired, with_inputs
+from bot.command import answer, number, repaired, with_inputs
+from bot.runner import Outcome
 from bot.view import Bold, Button, Code, Heading, Link, Note, Text
 from compute.inputs import check_inputs
 from compute.tool import Refusal, Refused
@@ -12,7 +13,7 @@ from tests.sample import COMMAND, TOOL, KvResult, PlainContext, run
 async def answered(**inputs: int | str) -> Outcome:
     request = check_inputs(TOOL, inputs)
     assert isinstance(request, TOOL.request)
-    result = await run(request, PlainContext())  # type: ignore[arg-type]
+    result = await run(request, PlainContext())
     return Outcome("abcdefghijklmnopqrstuv", TOOL, inputs, request, result, None)
 
 
