@@ -107,9 +107,10 @@ def _doctor(_: argparse.Namespace) -> int:
 def _backup(chosen: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from bot.store import DATABASE_NAME, StoreError, backup
+    from bot.backup import backup
+    from bot.store import FILE_NAME, StoreError
 
-    source = _settings().data_dir / DATABASE_NAME
+    source = _settings().data_dir / FILE_NAME
     try:
         size = backup(source, Path(chosen.file))
     except StoreError as error:

@@ -1,0 +1,170 @@
+"""Puts everything together, starts what is configured, and stops it in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from bot.command import Command
+from bot.commands import load_commands
+from bot.limits import Limiter
+from bot.lock import DataDirError, DataDirLock
+from bot.render.chart import ChartRenderer
+from bot.results import Results
+from bot.runner import Runner
+from bot.store import FILE_NAME, Store, StoreError
+from compute.context import LocalContext
+from config.settings import Settings
+from content.errors import CatalogueError
+
+log = logging.getLogger(__name__)
+
+PURGE_EVERY_S = 3600.0
+
+Say = Callable[[str], object]
+
+
+class StartError(Exception):
+    """Why the bot cannot start, as one sentence; the process ends with exit code 2."""
+
+
+class App:
+    """The running bot. ``base_url`` is known once the pages are up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.base_url = settings.public_url
+        self._parts = AsyncExitStack()
+        self._stop = asyncio.Event()
+
+    async def run(self, say: Say) -> None:
+        """Start, say what is on and what is not, and serve until SIGINT or SIGTERM."""
+        log_to_stderr(self.settings.log_level)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._stop.set)
+        try:
+            await self.start(say)
+            await self._stop.wait()
+            say("stopping: finishing what is under way")
+        finally:
+            await self.close()
+
+    async def start(self, say: Say) -> None:
+        """Start every configured part. Raises ``StartError``; call ``close`` either way."""
+        try:
+            await self._start(say)
+        except (DataDirError, StoreError, CatalogueError) as error:
+            raise StartError(str(error)) from error
+
+    async def close(self) -> None:
+        """Stop every part, the last started first."""
+        await self._parts.aclose()
+
+    async def _start(self, say: Say) -> None:
+        self._parts.enter_context(DataDirLock(self.settings.data_dir))
+        store = await Store.open(self.settings.data_dir / FILE_NAME)
+        self._parts.push_async_callback(store.close)
+        results = Results(store)
+        commands = load_commands()
+        await asyncio.to_thread(_check_catalogues)
+        context = LocalContext(self.settings.hf_endpoint)
+        self._parts.push_async_callback(context.close)
+        charts = ChartRenderer(self.settings.chart_queue)
+        self._parts.push_async_callback(charts.close)
+        runner = Runner(results, context, retention_days=self.settings.retention_days)
+        limiter = Limiter()
+        await self._start_pages(say, commands, runner, results, charts, limiter)
+        await self._start_discord(say, commands, runner, results, store, charts, limiter)
+        self._background(_purge(results))
+        self._background(_warm(charts))
+
+    async def _start_pages(
+        self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
+        charts: ChartRenderer, limiter: Limiter,
+    ) -> None:  # fmt: skip
+        from bot.web import Services, create_app, start_pages
+        from content.site import load_site
+
+        host, port = self.settings.http_host, self.settings.http_port
+        services = Services(
+            self.settings, commands, runner, results, charts, limiter, load_site(), self.base_url
+        )
+        try:
+            pages, url = await start_pages(create_app(services), host, port)
+        except OSError as error:
+            raise StartError(
+                f"The pages cannot be served on {host}:{port} ({error.strerror}): another "
+                "program may use that port; set K2C_HTTP_PORT (0 = any free one)."
+            ) from error
+        self._parts.push_async_callback(pages.cleanup)
+        self.base_url = self.base_url or url
+        say(f"pages    {url}")
+
+    async def _start_discord(
+        self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
+        store: Store, charts: ChartRenderer, limiter: Limiter,
+    ) -> None:  # fmt: skip
+        if self.settings.discord_token is None:
+            say("discord  off: set DISCORD_TOKEN to your bot's token (docs/discord.md)")
+            return
+        from bot.integrations.discord_client import DiscordError, DiscordParts, DiscordService
+
+        parts = DiscordParts(
+            self.settings, commands, runner, results, store, charts, limiter, self.base_url
+        )
+        service = DiscordService(parts)
+        self._parts.push_async_callback(service.close)
+        try:
+            await service.start()
+        except DiscordError as error:
+            raise StartError(str(error)) from error
+        say(f"discord  {service.describe()}")
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._parts.push_async_callback(_cancel, task)
+
+
+def log_to_stderr(level: str) -> None:
+    """One line a record, for whoever runs the process."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _check_catalogues() -> None:
+    from content.validate import validate_catalogues
+
+    validate_catalogues()
+
+
+async def _purge(results: Results) -> None:
+    """Forget expired answers, now and every hour."""
+    while True:
+        try:
+            gone = await results.purge(time.time())
+            if gone:
+                log.info("%d expired answers are gone", gone)
+        except StoreError:
+            log.exception("expired answers could not be removed")
+        await asyncio.sleep(PURGE_EVERY_S)
+
+
+async def _warm(charts: ChartRenderer) -> None:
+    """Load matplotlib in its own process while nobody waits for it."""
+    try:
+        await charts.warm()
+    except Exception:
+        log.exception("charts cannot be drawn; answers go out without them")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

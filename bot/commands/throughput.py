@@ -1,0 +1,287 @@
+"""/throughput: tokens per second of any GPU, model and load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.command import Choice, Command, number, options_of
+from bot.view import (
+    Anchor,
+    Block,
+    Bold,
+    Chart,
+    Facts,
+    Heading,
+    Mark,
+    Note,
+    Series,
+    Span,
+    Table,
+    Text,
+    View,
+)
+from compute.throughput import TOOL, suggest_gpus, suggest_models
+from compute.throughput.request import ThroughputRequest
+from compute.throughput.result import Estimate, Measured, Range, SloPlan, ThroughputResult
+
+OPTIONS = (
+    "gpu", "model", "gpus", "batch", "input", "output", "dtype", "kv_dtype", "engine",
+    "parallel", "slo", "rate",
+)  # fmt: skip
+
+METRICS = {
+    "output_tps": "output tok/s",
+    "total_tps": "tok/s in and out",
+    "decode_tps_user": "tok/s per user",
+    "prefill_tps": "prompt tok/s",
+    "ttft_ms": "ms TTFT",
+}
+
+
+def suggest_last_gpu(text: str) -> Sequence[Choice]:
+    """Suggestions for the last GPU of a comma list, with what stands before it kept."""
+    before, comma, last = text.rpartition(",")
+    head = f"{before}{comma} " if comma else ""
+    kept = before.replace(",", " + ").strip()
+    return [
+        (f"{kept} + {label}" if comma else label, f"{head}{value}")
+        for label, value in suggest_gpus(last.strip())
+        if len(head) + len(value) <= 100
+    ]
+
+
+def show(request: ThroughputRequest, result: ThroughputResult) -> View:
+    """The answer: one GPU in full, or several side by side."""
+    if len(result.estimates) > 1:
+        return _comparison(result)
+    estimate = result.estimates[0]
+    if not estimate.fits:
+        return View((Heading((Bold("Does not fit: "), estimate.fit_sentence)),
+                     *_fitting(result), *_notes(estimate)))  # fmt: skip
+    blocks: list[Block] = [
+        Heading(_headline(estimate, result)),
+        Text((_timing(estimate, result),)),
+        _facts(estimate),
+        Text((estimate.why,)),
+    ]
+    if result.plan is not None:
+        blocks.append(_plan(result.plan))
+    blocks += _notes(estimate)
+    if len(estimate.curve) > 1:
+        blocks.append(_chart(result))
+    return View(tuple(blocks))
+
+
+def _headline(estimate: Estimate, result: ThroughputResult) -> tuple[Span, ...]:
+    if result.osl == 0:
+        speed, unit = estimate.prefill_tps, "prompt tokens/s"
+    else:
+        speed, unit = estimate.output_tps, "output tokens/s"
+    user = "" if result.osl == 0 else f"{number(estimate.decode_tps_user.value)} tok/s per user · "
+    return (
+        Bold(f"{number(speed.value)} {unit}"),
+        f" ({_interval(speed)}) · {user}"
+        f"{result.model_name} {estimate.weight_dtype} on {_machine(estimate)}",
+    )
+
+
+def _timing(estimate: Estimate, result: ThroughputResult) -> str:
+    tpot = "" if result.osl < 2 else f"TPOT {_ms(estimate.tpot_ms.value)} · "
+    return (
+        f"TTFT {_ms(estimate.ttft_ms.value)} · {tpot}{result.isl:,} in / {result.osl:,} out · "
+        f"{estimate.concurrency:,} in flight"
+    )
+
+
+def _facts(estimate: Estimate) -> Facts:
+    memory = estimate.memory
+    return Facts(
+        (
+            ("weights", f"{number(memory.weights_gib)} GiB"),
+            ("KV cache", f"{number(memory.kv_gib_per_seq)} GiB/user"),
+            ("room for", f"{estimate.max_concurrency:,} users"),
+            ("bound by", _shares(estimate)),
+            ("compute", _turning(estimate)),
+        )
+    )
+
+
+def _shares(estimate: Estimate) -> str:
+    """The two largest causes of a step's time: ``weights 71 %, KV 12 %``."""
+    names = {"kv": "KV"}
+    largest = sorted(estimate.shares.items(), key=lambda item: -item[1])[:2]
+    return ", ".join(f"{names.get(k, k)} {share:.0%}".replace("%", " %") for k, share in largest)
+
+
+def _turning(estimate: Estimate) -> str:
+    if estimate.compute_bound_at is None:
+        return "never the limit here"
+    if estimate.compute_bound_at <= estimate.concurrency:
+        return "is the limit already"
+    return f"the limit from {estimate.compute_bound_at:,} on"
+
+
+def _plan(plan: SloPlan) -> Text:
+    return Text((Bold(plan.sentence),) if plan.met else (plan.sentence,))
+
+
+def _notes(estimate: Estimate) -> list[Block]:
+    notes: list[Block] = [Note((note,)) for note in estimate.notes[:2]]
+    if estimate.measured is not None:
+        notes.append(Note(_measured(estimate.measured)))
+    return notes
+
+
+def _measured(row: Measured) -> tuple[Span, ...]:
+    what = METRICS.get(row.metric, row.metric)
+    machine = f"{row.n_gpus}x {row.gpu}" if row.n_gpus > 1 else row.gpu
+    load = f"ISL {row.isl} OSL {row.osl}, {row.concurrency} in flight"
+    where = f"{row.engine} {row.engine_version}".strip()
+    source: Span = Anchor(row.source, row.url) if row.url.startswith("https://") else row.source
+    return (
+        f"measured nearby: {number(row.value)} {what}, {row.model} {row.weight_dtype} on "
+        f"{machine}, {where}, {load}: ",
+        source,
+        f" ({row.date})" if row.date else "",
+    )
+
+
+def _fitting(result: ThroughputResult) -> list[Block]:
+    if not result.fixes:
+        return []
+    return [Text(("Fits: " + ", ".join(fix.label for fix in result.fixes) + ".",))]
+
+
+def _comparison(result: ThroughputResult) -> View:
+    fitting = [e for e in result.estimates if e.fits]
+    if not fitting:
+        first: tuple[Span, ...] = (Bold("None of these fits: "), result.estimates[0].fit_sentence)
+        return View((Heading(first), *_fitting(result)))
+    best = max(fitting, key=lambda e: e.output_tps_per_gpu)
+    heading = (
+        Bold(f"{best.gpu_name}: {number(best.output_tps_per_gpu)} output tokens/s per GPU"),
+        f", the most of {len(result.estimates)} for {result.model_name}",
+    )
+    rows = tuple(_row(estimate) for estimate in result.estimates)
+    blocks: list[Block] = [
+        Heading(heading),
+        Table(("GPU", "tok/s", "/user", "TTFT"), rows, title="output tokens/s, whole system"),
+        Text((best.why,)),
+        *(Note((f"{e.gpu_name} does not fit: {e.fit_sentence}",)) for e in result.estimates
+          if not e.fits),
+        _chart(result),
+    ]  # fmt: skip
+    return View(tuple(blocks))
+
+
+def _row(estimate: Estimate) -> tuple[str, ...]:
+    name = _machine(estimate, parallel=False)
+    if not estimate.fits:
+        return (name, "does not fit", "", "")
+    return (
+        name,
+        number(estimate.output_tps.value),
+        number(estimate.decode_tps_user.value),
+        _ms(estimate.ttft_ms.value),
+    )
+
+
+def _chart(result: ThroughputResult) -> Chart:
+    """The trade-off every operator chooses on: a user's speed against a GPU's output."""
+    shown = [e for e in result.estimates if e.fits and e.curve]
+    first = shown[0]
+    return Chart(
+        title=_title(shown, result),
+        x_label="tokens/s per user",
+        y_label="output tokens/s per GPU",
+        series=tuple(_series(estimate, labelled=len(shown) == 1) for estimate in shown),
+        marks=(_mark(first),) if len(shown) == 1 else (),
+        alt=_alt(shown),
+    )
+
+
+def _series(estimate: Estimate, *, labelled: bool) -> Series:
+    points = estimate.curve
+    return Series(
+        name=_machine(estimate),
+        xs=tuple(p.tps_user for p in points),
+        ys=tuple(p.tps_gpu for p in points),
+        labels=_loads(estimate) if labelled else (),
+    )
+
+
+def _title(shown: Sequence[Estimate], result: ThroughputResult) -> str:
+    on = f" on {_machine(shown[0], parallel=False)}" if len(shown) == 1 else ""
+    return f"{result.model_name} {shown[0].weight_dtype}{on}"
+
+
+def _loads(estimate: Estimate) -> tuple[str, ...]:
+    """Requests in flight beside each point; the marked one has its own label."""
+    loads = [p.concurrency for p in estimate.curve]
+    labels = ["" if load == estimate.concurrency else f"{load}" for load in loads]
+    if labels[-1]:
+        labels[-1] += " in flight"
+    return tuple(labels)
+
+
+def _mark(estimate: Estimate) -> Mark:
+    per_gpu = 1 / estimate.n_gpus
+    return Mark(
+        x=estimate.decode_tps_user.value,
+        y=estimate.output_tps.value * per_gpu,
+        label=f"{estimate.concurrency} in flight",
+        y_low=estimate.output_tps.low * per_gpu,
+        y_high=estimate.output_tps.high * per_gpu,
+    )
+
+
+def _alt(shown: Sequence[Estimate]) -> str:
+    lines = [
+        f"{_machine(e)}: "
+        + "; ".join(
+            f"{p.concurrency} in flight {number(p.tps_gpu)} tok/s per GPU at "
+            f"{number(p.tps_user)} per user"
+            for p in e.curve
+        )
+        for e in shown
+    ]
+    return ". ".join(lines)[:1000]
+
+
+def details(request: ThroughputRequest, result: ThroughputResult) -> View:
+    """What the estimate takes for granted, each with its source."""
+    blocks: list[Block] = [Heading((Bold("What this estimate assumes"),))]
+    for assumption in result.assumptions:
+        source = f" ({assumption.source})" if assumption.source else ""
+        blocks.append(Text((f"{assumption.text}{source}",)))
+    for estimate in result.estimates:
+        if estimate.fits:
+            blocks.append(Note((f"{estimate.gpu_name}: {estimate.range_why}",)))
+    return View(tuple(blocks), tone="notice")
+
+
+def _machine(estimate: Estimate, *, parallel: bool = True) -> str:
+    if estimate.n_gpus == 1:
+        return estimate.gpu_name
+    split = [f"{n}{v}" for n, v in (("TP", estimate.tp), ("PP", estimate.pp), ("EP", estimate.ep))
+             if v > 1]  # fmt: skip
+    tail = f", {'x'.join(split)}" if parallel and split else ""
+    return f"{estimate.n_gpus}x {estimate.gpu_name}{tail}"
+
+
+def _interval(speed: Range) -> str:
+    return f"{number(speed.low)}-{number(speed.high)}"
+
+
+def _ms(value: float) -> str:
+    return f"{number(value)} ms" if value < 10_000 else f"{number(value / 1000)} s"
+
+
+COMMAND = Command(
+    tool=TOOL,
+    options=options_of(
+        ThroughputRequest, OPTIONS, {"gpu": suggest_last_gpu, "model": suggest_models}
+    ),
+    show=show,
+    details=details,
+)
