@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue, ValidationError
 
@@ -82,15 +82,25 @@ class Runner:
         except Refused as refused:
             refusal = refused.refusal
             log.info("ref %s: %s refused: %s", result_id[:6], tool.name, refused.message)
+        return self._kept(Outcome(result_id, tool, inputs, request, result, refusal), asker)
+
+    def refuse(
+        self, tool: AnyTool, inputs: Mapping[str, JsonValue], refusal: Refusal, asker: Asker
+    ) -> Outcome:
+        """Queue what a door itself could not read, so that Change inputs shows it again."""
+        return self._kept(Outcome(new_result_id(), tool, inputs, None, None, refusal), asker)
+
+    def _kept(self, outcome: Outcome, asker: Asker) -> Outcome:
+        request, result = outcome.request, outcome.result
         now = time.time()
         saved = self._results.save(
             StoredResult(
-                id=result_id,
-                tool=tool.name,
-                inputs=dict(inputs),
+                id=outcome.id,
+                tool=outcome.tool.name,
+                inputs=dict(outcome.inputs),
                 request=request.model_dump(mode="json") if request else None,
                 result=result.model_dump(mode="json") if result else None,
-                refusal=refusal,
+                refusal=outcome.refusal,
                 door=asker.door,
                 user_id=asker.user_id,
                 guild_id=asker.guild_id,
@@ -101,7 +111,7 @@ class Runner:
                 expires_at=now + self._retention_s,
             )
         )
-        return Outcome(result_id, tool, inputs, request, result, refusal, saved)
+        return replace(outcome, saved=saved)
 
 
 def restore(tool: AnyTool, row: StoredResult) -> Outcome:
