@@ -1,0 +1,163 @@
+"""From inputs to an answer in Discord: ask the limits, run, show all text at once, then the chart.
+
+Everything that shows an answer goes through here: slash commands, forms, repairs, Share.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import discord
+from pydantic import JsonValue
+
+from bot.command import Command, answer
+from bot.integrations.discord_client.parts import DiscordParts
+from bot.integrations.discord_client.place import (
+    asker_of,
+    edit_in_channel,
+    post_in_channel,
+    private_place,
+)
+from bot.integrations.discord_client.reply import Fate, Reply
+from bot.render.chart import ChartBusy, ChartFailed
+from bot.render.discord import Message, Shown, notice, render
+from bot.results import Posted
+from bot.runner import Outcome
+from bot.view import Chart, View
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One wish to run a command. ``in_place``: a refusal may replace the refusal it repairs."""
+
+    command: Command
+    inputs: Mapping[str, JsonValue]
+    in_place: bool = False
+
+
+class Answers:
+    """One for the process."""
+
+    def __init__(self, parts: DiscordParts) -> None:
+        self._parts = parts
+
+    async def give(self, reply: Reply, ask: Ask) -> None:
+        """Run and answer. Refusals are for the asker alone, as is all in places not ours."""
+        if await self.too_often(reply):
+            return
+        tool = ask.command.tool
+        private = private_place(reply.interaction)
+        if self._parts.runner.waits(tool, ask.inputs):
+            fate = await reply.think(private=private)
+            if fate is Fate.TAKEN or (fate is not Fate.DONE and private):
+                return
+        asker = asker_of(reply.interaction, private=private)
+        outcome = await self._parts.runner.run(tool, ask.inputs, asker)
+        refused = outcome.refusal is not None
+        await self.show(
+            reply,
+            answer(ask.command, outcome),
+            self.shown(outcome.id, public=not private),
+            private=private or refused,
+            in_place=ask.in_place and (private or refused),
+            outcome=outcome,
+        )
+
+    async def too_often(self, reply: Reply) -> bool:
+        """Count this answer against its asker and server; tell them when it is too many."""
+        wait_s = self._wait_s(reply.interaction)
+        if wait_s <= 0:
+            return False
+        when = math.ceil(time.time() + wait_s)
+        text = f"**That is more answers than I give in a minute.** Ask me again <t:{when}:R>."
+        await reply.answer(notice(text), private=True)
+        return True
+
+    def shown(self, result_id: str, *, public: bool) -> Shown:
+        """How an answer looks here, before anything is known of its chart."""
+        return Shown(result_id=result_id, base_url=self._parts.base_url, public=public)
+
+    async def show(
+        self,
+        reply: Reply,
+        view: View,
+        shown: Shown,
+        *,
+        private: bool,
+        in_place: bool = False,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """All the text now, with the chart if it is drawn already; else the chart by one edit."""
+        chart = next(iter(view.charts()), None)
+        if chart is not None:
+            shown = replace(shown, png=self._parts.charts.cached(chart))
+        message = render(view, shown)
+        fate = await (reply.update(message) if in_place else reply.answer(message, private=private))
+        posted = await self._rescue(reply, view, shown, fate, private=private)
+        if outcome is not None:
+            await self._keep(outcome)
+        if fate is not Fate.DONE and posted is None:
+            return
+        await self._attach(reply, shown.result_id, posted)
+        if chart is not None and shown.png is None:
+            message = await self.with_chart(view, chart, shown)
+            if posted is not None:
+                await edit_in_channel(reply.interaction.client, posted, message)
+            else:
+                await reply.edit(message)
+
+    async def with_chart(self, view: View, chart: Chart, shown: Shown) -> Message:
+        """The message with its chart; with a Chart button while too many others wait."""
+        try:
+            shown = replace(shown, png=await self._parts.charts.png(chart), chart_button=False)
+        except ChartBusy:
+            shown = replace(shown, chart_button=True)
+        except ChartFailed as error:
+            log.warning("the chart of %s: %s", shown.result_id[:6], error)
+        return render(view, shown)
+
+    async def _rescue(
+        self, reply: Reply, view: View, shown: Shown, fate: Fate, *, private: bool
+    ) -> Posted | None:
+        """The answer by the bot's own right, where the interaction came or ended too late."""
+        if private or fate not in (Fate.LATE, Fate.DEAD, Fate.LOST):
+            return None
+        asker = reply.interaction.user.id
+        posted = await post_in_channel(
+            reply.interaction, render(view, replace(shown, mention=asker))
+        )
+        log.info("interaction %d: posted instead: %s", reply.interaction.id, posted is not None)
+        return posted
+
+    async def _keep(self, outcome: Outcome) -> None:
+        """Wait for the row; the answer is out already, so a failure is only logged."""
+        if outcome.saved is None:
+            return
+        try:
+            await outcome.saved
+        except Exception:
+            log.exception("ref %s: the answer could not be kept", outcome.ref)
+
+    async def _attach(self, reply: Reply, result_id: str, posted: Posted | None) -> None:
+        if posted is None:
+            await reply.find_message()
+        where = posted or reply.posted
+        if where is not None and where.channel_id:
+            await self._parts.results.attach_message(result_id, where.channel_id, where.message_id)
+
+    def _wait_s(self, interaction: discord.Interaction[Any]) -> float:
+        settings = self._parts.settings
+        wait_s = self._parts.limiter.wait_s(
+            f"discord:user:{interaction.user.id}", settings.user_per_minute
+        )
+        guild = interaction.guild_id
+        if wait_s > 0 or guild is None or guild in settings.home_guild_ids:
+            return wait_s
+        return self._parts.limiter.wait_s(f"discord:guild:{guild}", settings.foreign_per_minute)

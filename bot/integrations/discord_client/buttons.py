@@ -1,0 +1,193 @@
+"""What the buttons and forms under an answer do. All they know is in their ids and the database,
+so they work for as long as the answer is kept, through any restart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import discord
+
+from bot.command import Command, answer, repaired
+from bot.integrations.discord_client.answers import Answers, Ask
+from bot.integrations.discord_client.modal import build_form, read_form
+from bot.integrations.discord_client.parts import DiscordParts
+from bot.integrations.discord_client.place import (
+    asker_of,
+    edit_in_channel,
+    is_moderator,
+    private_place,
+)
+from bot.integrations.discord_client.reply import Fate, Reply
+from bot.render.discord import Shown, notice, render
+from bot.results import Deleter, StoredResult
+from bot.runner import Outcome, restore
+from bot.view import Button, View
+
+CUSTOM_ID = re.compile(r"k2c:([a-z]{1,20}):([A-Za-z0-9_-]{22})(?::(\d{1,3}))?")
+
+UNKNOWN = "**I don't know this button any more.** Run the command again to get a new one."
+EXPIRED = (
+    "**This answer is no longer kept.** Run the command again: the inputs are easy to see above."
+)
+DELETED = "**This answer was deleted** by <@{user}>."
+DELETED_FOR_YOU = "**Deleted.** The answer, its page and its inputs are gone."
+STILL_SHOWN = (
+    "**Deleted.** The answer's page and its inputs are gone. I cannot change its message here: "
+    "please delete that yourself."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A press on a button, or a sent form, under the answer ``row``."""
+
+    reply: Reply
+    command: Command
+    row: StoredResult
+    argument: str
+
+    @property
+    def interaction(self) -> discord.Interaction[Any]:
+        """The interaction itself."""
+        return self.reply.interaction
+
+    @property
+    def on_private(self) -> bool:
+        """Whether the message under which it was pressed is for one person alone."""
+        message = self.interaction.message
+        return message is not None and message.flags.ephemeral
+
+    def outcome(self) -> Outcome:
+        """The answer as it was kept."""
+        return restore(self.command.tool, self.row)
+
+
+Action = Callable[[Press], Awaitable[None]]
+
+
+class Buttons:
+    """One for the process."""
+
+    def __init__(self, parts: DiscordParts, answers: Answers) -> None:
+        self._parts = parts
+        self._answers = answers
+        self._actions: dict[str, Action] = {
+            "change": self._change,
+            "form": self._form,
+            "details": self._details,
+            "share": self._share,
+            "chart": self._chart,
+            "fix": self._fix,
+            "delete": self._delete,
+        }
+
+    async def press(self, reply: Reply) -> None:
+        """Do what the pressed button or the sent form asks for."""
+        data: Any = reply.interaction.data or {}
+        match = CUSTOM_ID.fullmatch(str(data.get("custom_id", "")))
+        action = self._actions.get(match[1]) if match else None
+        if match is None or action is None:
+            await reply.answer(notice(UNKNOWN), private=True)
+            return
+        row = await self._parts.results.get(match[2])
+        command = self._parts.commands.get(row.tool) if row else None
+        if row is None or command is None:
+            await reply.answer(notice(EXPIRED), private=True)
+            return
+        await action(Press(reply, command, row, match[3] or ""))
+
+    async def _change(self, press: Press) -> None:
+        await press.reply.form(build_form(press.command, press.row.id, press.row.inputs))
+
+    async def _form(self, press: Press) -> None:
+        """Another person's form makes an answer of their own, like their own slash command."""
+        data: Any = press.interaction.data
+        filled = read_form(press.command, press.row.inputs, data)
+        in_place = self._replaces(press)
+        if filled.refusal is None:
+            await self._answers.give(press.reply, Ask(press.command, filled.inputs, in_place))
+        elif not await self._answers.too_often(press.reply):
+            asker = asker_of(press.interaction, private=private_place(press.interaction))
+            tool, runner = press.command.tool, self._parts.runner
+            outcome = runner.refuse(tool, filled.inputs, filled.refusal, asker)
+            await self._answers.show(
+                press.reply,
+                answer(press.command, outcome),
+                self._answers.shown(outcome.id, public=False),
+                private=True,
+                in_place=in_place,
+                outcome=outcome,
+            )
+
+    async def _fix(self, press: Press) -> None:
+        try:
+            inputs = repaired(press.outcome(), int(press.argument or -1))
+        except LookupError:
+            await press.reply.answer(notice(UNKNOWN), private=True)
+            return
+        await self._answers.give(press.reply, Ask(press.command, inputs, self._replaces(press)))
+
+    def _replaces(self, press: Press) -> bool:
+        """A refusal that only its asker sees makes room for the next; an answer stays."""
+        return press.on_private and press.row.refusal is not None
+
+    async def _details(self, press: Press) -> None:
+        outcome = press.outcome()
+        if press.command.details is None or outcome.result is None:
+            await press.reply.answer(notice(UNKNOWN), private=True)
+            return
+        view: View = press.command.details(outcome.request, outcome.result)
+        if self._may_delete(press):
+            view = view.plus(Button("Delete this answer", "delete", style="danger"))
+        shown = self._answers.shown(press.row.id, public=True)
+        await press.reply.answer(render(view, shown), private=True)
+
+    async def _share(self, press: Press) -> None:
+        """The private answer once more, for everyone here, naming who showed it."""
+        if await self._answers.too_often(press.reply):
+            return
+        await self._answers.show(
+            press.reply,
+            answer(press.command, press.outcome()),
+            self._seen(press, True),
+            private=False,
+        )
+
+    async def _chart(self, press: Press) -> None:
+        view = answer(press.command, press.outcome())
+        if not view.charts() or await press.reply.hold() is not Fate.DONE:
+            return
+        public = not press.on_private
+        message = await self._answers.with_chart(view, view.charts()[0], self._seen(press, public))
+        await press.reply.edit(message)
+
+    def _seen(self, press: Press, public: bool) -> Shown:
+        shown = self._answers.shown(press.row.id, public=public)
+        shared = public and press.row.private
+        return replace(shown, shared_by=int(press.row.user_id)) if shared else shown
+
+    async def _delete(self, press: Press) -> None:
+        posted = await self._parts.results.message_of(press.row.id)
+        user = press.interaction.user.id
+        by = Deleter(
+            user_id=str(user), moderator=is_moderator(press.interaction, press.row.guild_id)
+        )
+        if not await self._parts.results.delete(press.row.id, by=by):
+            text = "**Only who asked for this answer, or a moderator, may delete it.**"
+            await press.reply.answer(notice(text), private=True)
+            return
+        # First the press is answered: the message may take longer than the 3 s.
+        await press.reply.update(notice(DELETED_FOR_YOU, "notice"))
+        client = press.interaction.client
+        gone = notice(DELETED.format(user=user), "notice")
+        if posted is None or not await edit_in_channel(client, posted, gone):
+            await press.reply.edit(notice(STILL_SHOWN, "notice"))
+
+    def _may_delete(self, press: Press) -> bool:
+        return str(press.interaction.user.id) == press.row.user_id or is_moderator(
+            press.interaction, press.row.guild_id
+        )

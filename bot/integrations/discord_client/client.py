@@ -1,0 +1,228 @@
+"""The connection to Discord, from login to a shutdown that finishes the answers in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.integrations.discord_client.answers import Answers
+from bot.integrations.discord_client.bases import adopt_gateway, use_bases
+from bot.integrations.discord_client.buttons import Buttons
+from bot.integrations.discord_client.errors import Seen, guarded
+from bot.integrations.discord_client.parts import DiscordParts
+from bot.integrations.discord_client.reply import Reply
+from bot.integrations.discord_client.sync import sync_commands
+from bot.integrations.discord_client.tree import Tree
+from bot.render.discord import notice
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_S = 10.0  # for the answers in flight; supervisors kill after 10 to 30 s
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+UNREACHABLE = (OSError, aiohttp.ClientError, TimeoutError, discord.DiscordServerError,
+               discord.GatewayNotFound)  # fmt: skip
+AWAY = "**I am being restarted.** Please ask again in a minute."
+
+
+class DiscordRefused(Exception):
+    """Discord does not take us; the message is a sentence for the operator."""
+
+
+class K2CClient(discord.Client):
+    """Sees only servers and their channels: no members, no messages, nothing privileged."""
+
+    def __init__(self, parts: DiscordParts) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        answers = Answers(parts)
+        self.counts: Counter[str] = Counter()
+        self.connected = asyncio.Event()
+        self.closing = False
+        self.tree = Tree(self, parts.commands, answers)
+        self._buttons = Buttons(parts, answers)
+        self._settings = parts.settings
+        self._seen = Seen()
+        self._working = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def setup_hook(self) -> None:
+        """After login, before the gateway."""
+        await adopt_gateway(self, self._settings)
+
+    async def on_connect(self) -> None:
+        """Interactions arrive from now on."""
+        self.connected.set()
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Buttons and forms; commands and their suggestions are the tree's."""
+        kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
+        if interaction.type not in kinds or not self.begin(interaction):
+            return
+        reply = Reply(interaction, self.counts)
+        with self.working():
+            if not await self.turned_away(reply):
+                await guarded(reply, self._buttons.press(reply))
+
+    async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
+        """An event handler of ours failed; there is nobody to tell."""
+        log.exception("handling %s failed", event_method)
+
+    def begin(self, interaction: discord.Interaction[Any]) -> bool:
+        """Whether this interaction is new; a repeated dispatch is passed over in silence."""
+        if self._seen.again(interaction.id):
+            self.counts["dispatched again"] += 1
+            return False
+        return True
+
+    async def turned_away(self, reply: Reply) -> bool:
+        """During a shutdown nothing new is begun, and the person is told so."""
+        if self.closing:
+            await guarded(reply, reply.answer(notice(AWAY), private=True))
+        return self.closing
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Around one answer: a shutdown waits for it."""
+        self._working += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            if self._working == 0:
+                self._idle.set()
+
+    async def finish(self) -> None:
+        """Begin nothing more, wait for what is in flight (bounded), disconnect."""
+        self.closing = True
+        try:
+            async with asyncio.timeout(SHUTDOWN_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("shutting down with %d answers unfinished", self._working)
+        await self.close()
+
+
+class DiscordService:
+    """The Discord door as a whole: ``start`` runs until ``close``, or raises ``DiscordRefused``."""
+
+    def __init__(self, parts: DiscordParts) -> None:
+        self._parts = parts
+        self._closed = asyncio.Event()
+        self.client: K2CClient | None = None
+        self.ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Log in, register the commands, stay connected. ``ready`` is set once they are known.
+
+        While Discord cannot be reached this waits and tries again. Raises ``DiscordRefused``.
+        """
+        token = self._parts.settings.discord_token
+        if token is None:
+            raise DiscordRefused("DISCORD_TOKEN is not set.")
+        use_bases(self._parts.settings)
+        client = await self._logged_in(token.get_secret_value())
+        if client is None:
+            return
+        registering = asyncio.create_task(self._register(client), name="discord-commands")
+        try:
+            await self._connect(client, registering)
+        finally:
+            registering.cancel()
+            await asyncio.gather(registering, return_exceptions=True)
+            await client.close()
+
+    async def close(self) -> None:
+        """Finish the answers in flight and disconnect; ``start`` returns. May be called twice."""
+        self._closed.set()
+        if self.client is not None:
+            await self.client.finish()
+
+    async def _logged_in(self, token: str) -> K2CClient | None:
+        """A client that Discord knows, or None when closed before that."""
+        for pause_s in _pauses_s():
+            client = K2CClient(self._parts)
+            try:
+                await client.login(token)
+            except discord.LoginFailure:
+                await client.close()
+                raise DiscordRefused(
+                    "Discord refuses DISCORD_TOKEN: copy the bot's token again from "
+                    "https://discord.com/developers/applications (Bot, Reset Token)."
+                ) from None
+            except (*UNREACHABLE, discord.HTTPException) as error:
+                await client.close()
+                if not _passing(error):
+                    raise DiscordRefused(f"Discord refuses the login: {error}.") from None
+                await self._wait(pause_s, error)
+            else:
+                self.client = client
+                return client
+            if self._closed.is_set():
+                return None
+        return None
+
+    async def _connect(self, client: K2CClient, registering: asyncio.Task[None]) -> None:
+        """Until closed; a registration that Discord refuses ends it too."""
+        connecting = asyncio.create_task(client.connect(), name="discord-gateway")
+        try:
+            done, _ = await asyncio.wait(
+                {connecting, registering}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if registering in done:
+                registering.result()
+            await connecting
+        except discord.ConnectionClosed as error:
+            raise DiscordRefused(
+                f"Discord closed the connection for good (code {error.code}): check the token."
+            ) from None
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    async def _register(self, client: K2CClient) -> None:
+        for pause_s in _pauses_s():
+            try:
+                await sync_commands(client.tree, self._parts.store)
+            except (*UNREACHABLE, discord.HTTPException) as error:
+                if not _passing(error):
+                    raise DiscordRefused(f"Discord refuses the commands: {error}.") from None
+                await self._wait(pause_s, error)
+            else:
+                self.ready.set()
+                return
+
+    async def _wait(self, pause_s: float, error: Exception) -> None:
+        name = type(error).__name__
+        log.warning("Discord cannot be reached (%s); next try in %.0f s", name, pause_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._closed.wait()
+
+
+def _passing(error: Exception) -> bool:
+    """Whether trying again later can help."""
+    if isinstance(error, discord.HTTPException):
+        return error.status == 429 or error.status >= 500
+    return isinstance(error, UNREACHABLE)
+
+
+def _pauses_s() -> Iterator[float]:
+    pause_s = FIRST_RETRY_S
+    while True:
+        yield pause_s
+        pause_s = min(pause_s * 2, LONGEST_RETRY_S)

@@ -1,0 +1,79 @@
+"""Whatever fails, the person gets one sentence and the log the reason, under one reference."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable
+
+import discord
+from discord import app_commands
+
+from bot.integrations.discord_client.reply import Reply, Stage
+from bot.render.discord import notice
+from bot.render.markup import escaped
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 4_096  # interactions; a repeated dispatch comes within seconds of the first
+
+
+class Seen:
+    """Which interactions were begun, so that one that is dispatched twice runs once."""
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
+        self._ids: OrderedDict[int, None] = OrderedDict()
+
+    def again(self, interaction_id: int) -> bool:
+        """Whether this one was here before; it is from now on."""
+        if interaction_id in self._ids:
+            return True
+        self._ids[interaction_id] = None
+        if len(self._ids) > self._size:
+            self._ids.popitem(last=False)
+        return False
+
+
+async def guarded(reply: Reply, work: Awaitable[object]) -> None:
+    """Await ``work``; its failure becomes a sentence for the person. Never raises."""
+    try:
+        await work
+    except Exception as error:
+        await explain(reply, error)
+
+
+async def explain(reply: Reply, error: Exception) -> None:
+    """Say that something failed, once, to its asker alone. Never raises."""
+    ref = secrets.token_hex(3)
+    log.error("ref %s: interaction %d failed", ref, reply.interaction.id, exc_info=error)
+    try:
+        await _say(reply, sentence(error, ref))
+    except Exception as second:
+        log.error("ref %s: and so did saying it: %s", ref, second)
+
+
+def sentence(error: Exception, ref: str) -> str:
+    """What to tell the person, in Discord markdown."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    match cause:
+        case app_commands.CommandNotFound(name=name):
+            what = f"**I no longer have the command /{escaped(name)}.** Type / to see what I have."
+        case app_commands.CommandSignatureMismatch():
+            what = "**This command has changed since your Discord loaded it.** Restart Discord."
+        case app_commands.CheckFailure():
+            what = "**You may not use this here.**"
+        case _:
+            what = "**Something went wrong on my side, and it is in my log.** Please try again."
+    return f"{what}\n-# ref {ref}"
+
+
+async def _say(reply: Reply, text: str) -> None:
+    if reply.interaction.type is discord.InteractionType.autocomplete:
+        return
+    message = notice(text)
+    if reply.stage is Stage.HELD:
+        await reply.whisper(message)
+    elif reply.stage is not Stage.ANSWERED:
+        await reply.answer(message, private=True)

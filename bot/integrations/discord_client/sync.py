@@ -1,0 +1,53 @@
+"""Registers the commands with Discord: only when they changed, or when Discord lost them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+
+
+async def sync_commands(
+    tree: app_commands.CommandTree[Any],
+    store: Store,
+    guild: discord.abc.Snowflake | None = None,
+) -> bool:
+    """One bulk overwrite if it is needed; whether it was.
+
+    ``guild`` None registers the commands of every server; a home server's own commands are those
+    the tree holds for it. What was last registered is kept as a hash under the application and
+    the scope; Discord's own list is asked too, because a kept hash says nothing about a server
+    that lost its commands. Raises discord.py's and aiohttp's errors.
+    """
+    key = f"discord.commands.{tree.client.application_id}.{guild.id if guild else 'global'}"
+    wanted = commands_hash(tree, guild)
+    held = {(c.type.value, c.name) for c in await tree.fetch_commands(guild=guild)}
+    ours = {(_type(c), c.name) for c in tree.get_commands(guild=guild)}
+    if held == ours and await store.fact(key) == wanted:
+        return False
+    await tree.sync(guild=guild)
+    await store.set_fact(key, wanted)
+    log.info("registered %d commands with Discord", len(ours))
+    return True
+
+
+def commands_hash(
+    tree: app_commands.CommandTree[Any], guild: discord.abc.Snowflake | None = None
+) -> str:
+    """SHA-256 of everything Discord is told about the commands."""
+    commands = sorted(tree.get_commands(guild=guild), key=lambda c: (_type(c), c.name))
+    payload = json.dumps([command.to_dict(tree) for command in commands], sort_keys=True)
+    return hashlib.sha256(payload.encode()).hexdigest()
+
+
+def _type(command: Any) -> int:
+    kind = command.type if isinstance(command, app_commands.ContextMenu) else None
+    return kind.value if kind else discord.AppCommandType.chat_input.value

@@ -1,0 +1,180 @@
+"""Slash commands: how Discord is told of them, and what happens when one is typed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from pydantic import JsonValue
+
+from bot.command import MAX_CHOICES, Choice, Command, Option
+from bot.integrations.discord_client.answers import Answers, Ask
+from bot.integrations.discord_client.errors import explain, guarded
+from bot.integrations.discord_client.reply import BROKEN, Reply
+from bot.render.markup import visible
+
+if TYPE_CHECKING:
+    from bot.integrations.discord_client.client import K2CClient
+
+log = logging.getLogger(__name__)
+
+MAX_TEXT = 100  # of a description, and of a choice's label and value
+TYPES: Mapping[str, type] = {"text": str, "integer": int, "number": float, "boolean": bool}
+EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+
+
+class Tree(app_commands.CommandTree["K2CClient"]):
+    """The tools' commands are answered here, from what was sent; any other goes the library's way.
+
+    Read raw, a value that no honest client sends (a word for a number, an option we do not have)
+    meets our own validation and gets its sentence, where the library would raise in a task.
+    """
+
+    def __init__(
+        self, client: K2CClient, commands: Mapping[str, Command], answers: Answers
+    ) -> None:
+        super().__init__(client)
+        self._tools = commands
+        self._answers = answers
+        for command in commands.values():
+            self.add_command(declare(command))
+
+    async def interaction_check(self, interaction: discord.Interaction[K2CClient], /) -> bool:
+        """False where there is nothing left for the library to do."""
+        if not self.client.begin(interaction):
+            return False
+        data: Any = interaction.data or {}
+        chat = data.get("type", 1) == discord.AppCommandType.chat_input.value
+        command = self._tools.get(data.get("name", "")) if chat else None
+        if command is None:
+            return True
+        with self.client.working():
+            if interaction.type is discord.InteractionType.autocomplete:
+                await _suggest(interaction, command, data)
+                return False
+            reply = Reply(interaction, self.client.counts)
+            if not await self.client.turned_away(reply):
+                await guarded(reply, self._answers.give(reply, Ask(command, typed(data))))
+        return False
+
+    async def on_error(
+        self, interaction: discord.Interaction[K2CClient], error: app_commands.AppCommandError, /
+    ) -> None:
+        """One sentence for whatever the library could not run."""
+        if interaction.type is discord.InteractionType.autocomplete:
+            await _send_choices(interaction, [])
+        elif not interaction.response.is_done():
+            await explain(Reply(interaction, self.client.counts), error)
+
+
+def typed(data: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Options by name as they were sent."""
+    options = data.get("options")
+    named = [o for o in options if isinstance(o, dict)] if isinstance(options, list) else []
+    return {str(option.get("name", "")): option.get("value") for option in named}
+
+
+def declare(command: Command) -> app_commands.Command[Any, ..., None]:
+    """What Discord shows of ``command``: options with types, choices and suggestions."""
+    return app_commands.Command(
+        name=command.name,
+        description=_shortened(command.description),
+        callback=_signed(command.options),
+        allowed_contexts=EVERYWHERE if command.user_installable else SERVERS,
+        allowed_installs=app_commands.AppInstallationType(
+            guild=True, user=command.user_installable
+        ),
+        auto_locale_strings=False,
+    )
+
+
+def _signed(options: Sequence[Option]) -> Any:
+    """A coroutine whose signature the library reads the options from; the tree never calls it."""
+
+    async def answered_by_the_tree(interaction: discord.Interaction[Any], **_: Any) -> None:
+        raise AssertionError(f"{interaction.id} was answered by Tree.interaction_check")
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ordered = sorted(options, key=lambda option: not option.required)  # Discord asks for that
+    first = inspect.Parameter("interaction", kind, annotation=discord.Interaction)
+    signature = inspect.Signature([first, *(_parameter(option) for option in ordered)])
+    answered_by_the_tree.__signature__ = signature  # type: ignore[attr-defined]
+    declared: Any = app_commands.describe(
+        **{option.name: _shortened(option.description) for option in options}
+    )(answered_by_the_tree)
+    fixed = {o.name: _choices(o.choices) for o in options if o.choices and not _completes(o)}
+    declared = app_commands.choices(**fixed)(declared)
+    # What is suggested is asked of the tree as well; this only tells Discord to ask.
+    return app_commands.autocomplete(**{o.name: _none for o in options if _completes(o)})(declared)
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    kind: Any = TYPES[option.kind]
+    default = inspect.Parameter.empty if option.required else None
+    annotation = kind if option.required else kind | None
+    return inspect.Parameter(
+        option.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation
+    )
+
+
+def _completes(option: Option) -> bool:
+    """More choices than Discord lists become suggestions."""
+    return option.suggest is not None or len(option.choices) > MAX_CHOICES
+
+
+async def _none(_: discord.Interaction[Any], __: str) -> list[app_commands.Choice[str]]:
+    return []
+
+
+async def _suggest(
+    interaction: discord.Interaction[Any], command: Command, data: Mapping[str, Any]
+) -> None:
+    """Answer a half-typed option from memory. Nobody can be told of a failure, so it is logged."""
+    found: Sequence[Choice] = ()
+    try:
+        focused: Any = next((o for o in data.get("options", []) if o.get("focused")), {})
+        option = command.option(str(focused.get("name", "")))
+        if option is not None:
+            found = suggestions(option, str(focused.get("value") or ""))
+    except Exception:
+        log.exception("no suggestions for /%s", command.name)
+    await _send_choices(interaction, _choices(found))
+
+
+def suggestions(option: Option, text: str) -> Sequence[Choice]:
+    """The choices that go with what was typed so far."""
+    if option.suggest is not None:
+        return option.suggest(text)
+    return [choice for choice in option.choices if text.lower() in choice[0].lower()]
+
+
+def _choices(pairs: Sequence[Choice]) -> list[app_commands.Choice[str]]:
+    """As Discord takes them: at most 25, none without a label, no value cut short."""
+    made = [
+        app_commands.Choice(name=_shortened(visible(label).strip()), value=value)
+        for label, value in pairs
+        if visible(label).strip() and 0 < len(value) <= MAX_TEXT
+    ]
+    return made[:MAX_CHOICES]
+
+
+async def _send_choices(
+    interaction: discord.Interaction[Any], choices: list[app_commands.Choice[str]]
+) -> None:
+    """Too late, already answered or broken off: the person types on and asks anew."""
+    try:
+        await interaction.response.autocomplete(choices)
+    except (*BROKEN, discord.HTTPException) as error:
+        counts: Counter[str] = interaction.client.counts
+        counts["suggestions lost"] += 1
+        log.info("suggestions not delivered: %s", error)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -1,0 +1,281 @@
+"""A View as a Discord message of components v2: one container of text, picture and buttons."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot.render.columns import facts_lines, table_lines
+from bot.render.markup import markdown, visible, web_address
+from bot.view import (
+    Block,
+    Bold,
+    Button,
+    Chart,
+    Facts,
+    File,
+    Heading,
+    Link,
+    Note,
+    Table,
+    Text,
+    View,
+)
+
+MAX_TEXT = 4_000  # Discord's limit for all text of a message
+MAX_ALT = 1_000  # Discord allows 1,024
+MAX_LABEL = 80
+MAX_URL = 512
+MAX_CUSTOM_ID = 100
+MAX_BUTTONS = 25  # five rows: with the container, a few texts and a picture well under 40 parts
+MAX_FILES = 5
+MAX_FILE_BYTES = 10 * 2**20  # what every server takes, boosted or not
+ROW = 5
+WORTH_CUTTING = 200  # characters: a shorter piece of a block is not worth showing
+CHART_NAME = "chart.png"
+EPHEMERAL = 1 << 6
+
+COLOURS = {"answer": 0x4C8DFF, "refusal": 0xE0A23B, "notice": 0x6D737C}
+STYLES = {
+    "plain": discord.ButtonStyle.secondary,
+    "primary": discord.ButtonStyle.primary,
+    "danger": discord.ButtonStyle.danger,
+}
+REST = "-# The rest does not fit into a message."
+REST_ON_PAGE = "-# The rest does not fit into a message; the page has it all."
+
+Child = discord.ui.TextDisplay[Any] | discord.ui.MediaGallery[Any] | discord.ui.File[Any]
+
+
+class Layout(discord.ui.LayoutView):
+    """A message's parts. What its buttons do is in their ids, so nothing is kept in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+
+    def is_finished(self) -> bool:
+        """Always: the library then keeps no copy for each message it ever sent."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to upload; ``alt`` describes a picture."""
+
+    name: str
+    content: bytes
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent. Files are read up by each attempt, so each gets fresh ones."""
+
+    layout: Layout
+    attachments: tuple[Attachment, ...] = ()
+
+    def files(self) -> list[discord.File]:
+        """The attachments, to be uploaded once."""
+        return [
+            discord.File(io.BytesIO(a.content), a.name, description=a.alt or None)
+            for a in self.attachments
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How this message shows the answer. A public answer needs no Share button.
+
+    ``png``: the chart drawn, if it is. ``chart_button``: offer to draw it later. ``mention``
+    (a user id) is told of the message; ``shared_by`` is named without being told.
+    """
+
+    result_id: str = ""
+    base_url: str = ""
+    public: bool = False
+    png: bytes | None = None
+    chart_button: bool = False
+    mention: int | None = None
+    shared_by: int | None = None
+
+
+def render(view: View, shown: Shown) -> Message:
+    """The message of ``view``; text beyond Discord's limit ends at a block, with the Page link."""
+    children: list[Child] = []
+    attachments: list[Attachment] = []
+    for part in _parts(view, shown):
+        if isinstance(part, str):
+            children.append(discord.ui.TextDisplay(part))
+        elif part.name == CHART_NAME:
+            item = discord.MediaGalleryItem(f"attachment://{part.name}", description=part.alt)
+            children.append(discord.ui.MediaGallery(item))
+            attachments.append(part)
+        else:
+            children.append(discord.ui.File(f"attachment://{part.name}"))
+            attachments.append(part)
+    rows = [discord.ui.ActionRow(*row) for row in _button_rows(view, shown)]
+    return Message(_layout([*children, *rows], view.tone), tuple(attachments))
+
+
+def notice(text: str, tone: str = "refusal") -> Message:
+    """A message of one text, which is our own markdown (times, mentions) and never a stranger's."""
+    return Message(_layout([discord.ui.TextDisplay(text)], tone))
+
+
+def payload(view: View, shown: Shown | None = None, *, ephemeral: bool = False) -> dict[str, Any]:
+    """The message's JSON as Discord gets it, for previews and tests."""
+    message = render(view, shown or Shown())
+    flags = discord.MessageFlags(components_v2=True).value | (EPHEMERAL if ephemeral else 0)
+    files = [{"id": i, "filename": a.name} for i, a in enumerate(message.attachments)]
+    return {
+        "flags": flags,
+        "components": message.layout.to_components(),  # type: ignore[no-untyped-call]
+        "attachments": files,
+    }
+
+
+def custom_id(action: str, result_id: str, argument: str = "") -> str:
+    """``k2c:<action>:<result id>[:<argument>]``, the whole memory of a button."""
+    made = f"k2c:{action}:{result_id}" + (f":{argument}" if argument else "")
+    if len(made) > MAX_CUSTOM_ID:
+        raise ValueError(f"a button's id has at most {MAX_CUSTOM_ID} characters: {made}")
+    return made
+
+
+def _layout(items: Sequence[discord.ui.Item[Any]], tone: str) -> Layout:
+    layout = Layout()
+    layout.add_item(discord.ui.Container(*items, accent_colour=COLOURS[tone]))
+    return layout
+
+
+@dataclass(slots=True)
+class _Page:
+    """Text gathered under the limit; neighbouring texts share one component."""
+
+    rest: str
+    room: int = MAX_TEXT - len(REST_ON_PAGE) - 2
+    full: bool = False
+    parts: list[str | Attachment] = field(default_factory=list)
+
+    def write(self, text: str) -> None:
+        if self.full or not text.strip():
+            return
+        if length(text) + 1 > self.room:
+            text = _cut(text, self.room - 1)
+            self.full = True
+        if text:
+            self.room -= length(text) + 1
+            self._join(text)
+        if self.full:
+            self._join(self.rest)
+
+    def _join(self, text: str) -> None:
+        if self.parts and isinstance(self.parts[-1], str):
+            self.parts[-1] += f"\n{text}"
+        else:
+            self.parts.append(text)
+
+
+def _parts(view: View, shown: Shown) -> Iterator[str | Attachment]:
+    page = _Page(REST_ON_PAGE if any(isinstance(b, Link) for b in view.blocks) else REST)
+    who = [f"<@{shown.mention}>"] if shown.mention else []
+    who += [f"-# shared by <@{shown.shared_by}>"] if shown.shared_by else []
+    page.write(" ".join(who))
+    files = 0
+    drawn = False
+    for block in view.blocks:
+        if isinstance(block, Chart) and shown.png is not None and not drawn:
+            drawn = True
+            page.parts.append(Attachment(CHART_NAME, shown.png, _alt(block)))
+        elif isinstance(block, File) and files < MAX_FILES:
+            files += 1
+            page.parts += [_file(block, files)] if len(block.content) <= MAX_FILE_BYTES else []
+        else:
+            page.write(_text(block, shown.base_url))
+    return iter(page.parts or ["\u2026"])
+
+
+def _text(block: Block, base_url: str) -> str:
+    match block:
+        case Heading(words):
+            text = markdown(words, base_url)
+            bold = any(isinstance(span, Bold) for span in words)
+            return text if bold or not text.strip() else f"**{text.strip()}**"
+        case Text(words):
+            return markdown(words, base_url)
+        case Note(words):
+            lines = markdown(words, base_url).split("\n")
+            return "\n".join(f"-# {line.strip()}" for line in lines if line.strip())
+        case Facts():
+            return _fenced(facts_lines(block))
+        case Table():
+            return _fenced(table_lines(block))
+    return ""
+
+
+def _fenced(lines: Iterable[str]) -> str:
+    body = "\n".join(lines)
+    return f"```\n{body}\n```" if body else ""
+
+
+def _alt(chart: Chart) -> str:
+    return visible(chart.alt or chart.title)[:MAX_ALT] or "chart"
+
+
+def _file(block: File, number: int) -> Attachment:
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in block.name)
+    return Attachment(f"{number}-{plain[-60:]}", block.content)
+
+
+def _button_rows(view: View, shown: Shown) -> list[list[discord.ui.Button[Any]]]:
+    """Repairs on their own row first, so that the thumb finds them; then the standing ones."""
+    wanted = [b for b in view.blocks if isinstance(b, Button | Link)]
+    if shown.public:
+        wanted = [b for b in wanted if not (isinstance(b, Button) and b.action == "share")]
+    if shown.chart_button and view.charts():
+        wanted.insert(0, Button("Chart", "chart"))
+    repairs = [b for b in wanted if isinstance(b, Button) and b.action == "fix"]
+    others = [b for b in wanted if b not in repairs]
+    rows: list[list[discord.ui.Button[Any]]] = []
+    for group in (repairs, others):
+        made = [button for b in group if (button := _button(b, shown)) is not None]
+        rows += [made[start : start + ROW] for start in range(0, len(made), ROW)]
+    return rows[: MAX_BUTTONS // ROW]
+
+
+def _button(block: Button | Link, shown: Shown) -> discord.ui.Button[Any] | None:
+    label = visible(block.label).strip()[:MAX_LABEL] or "\u2026"
+    if isinstance(block, Button):
+        made = custom_id(block.action, shown.result_id, block.argument)
+        return discord.ui.Button(label=label, style=STYLES[block.style], custom_id=made)
+    url = web_address(block.url, shown.base_url)
+    if url is None or len(url) > MAX_URL:
+        return None
+    return discord.ui.Button(label=label, url=url)
+
+
+def length(text: str) -> int:
+    """Characters as Discord counts them at worst: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _cut(text: str, room: int) -> str:
+    """What fits of a block that does not: whole lines of code, whole words of a sentence."""
+    fence = text.startswith("```")
+    room -= len("\n```") + 2
+    if room < WORTH_CUTTING:
+        return ""
+    kept = text.encode("utf-16-le")[: room * 2].decode("utf-16-le", "ignore")
+    kept = kept.rpartition("\n" if fence else " ")[0] or kept.rstrip("\\")
+    return f"{kept}\n```" if fence else _closed(f"{kept} \u2026")
+
+
+def _closed(text: str) -> str:
+    """``text`` with the bold or code that the cut left open closed again."""
+    plain = text.replace("\\*", "").replace("\\`", "")
+    text += "**" if plain.count("**") % 2 else ""
+    return text + ("`" if plain.count("`") % 2 else "")
