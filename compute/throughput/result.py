@@ -71,6 +71,7 @@ class Estimate(_Value):
     pp: int
     ep: int
     attn_dp: int
+    replicas: int = 1
     engine: str
     weight_dtype: str
     compute_dtype: str

@@ -1,0 +1,53 @@
+"""What an estimate takes for granted, in sentences with their sources."""
+
+from __future__ import annotations
+
+from compute.throughput.estimate import Question
+from compute.throughput.library import Library
+from compute.throughput.result import Assumption
+
+
+def assumptions_for(question: Question, library: Library) -> list[Assumption]:
+    """The assumptions behind the first GPU's estimate."""
+    deployment, load = question.deployment, question.load
+    device, engine = deployment.device, deployment.engine
+    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in device.rates.items())
+    found = [
+        Assumption(
+            text=f"{device.name}: {device.bandwidth_gbs:,.0f} GB/s, dense TFLOP/s {rates},"
+            f" link {device.link_gbs:,.0f} GB/s one way, {device.usable_gib:,.1f} GiB usable.",
+            source=device.source,
+        ),
+        Assumption(
+            text=f"{deployment.model.name}: {deployment.model.total_params / 1e9:,.2f} B weights,"
+            f" {deployment.model.active_params / 1e9:,.2f} B used per token"
+            f" ({deployment.model.model_class}).",
+            source=_model_source(question, library),
+        ),
+        Assumption(
+            text=f"{deployment.layout.text}; {engine.name}; weights {deployment.weights.name},"
+            f" multiplied in {deployment.compute}; cache {deployment.kv_name}.",
+        ),
+        Assumption(
+            text=f"Steady state: {load.isl:,} tokens in, {load.osl:,} out, every finished request"
+            " replaced at once; no shared prefixes, no speculative decoding."
+        ),
+        Assumption(
+            text="TPOT is the mean over a request's output tokens after the first; TTFT includes"
+            " waiting for the running step and for prompts that came just before."
+        ),
+        Assumption(text=f"{_range_text(library)}", source="content/catalogue/measurements.csv"),
+    ]
+    if deployment.model.is_moe:
+        found.append(Assumption(text="Experts are chosen evenly; busy experts slow a step down."))
+    return found
+
+
+def _range_text(library: Library) -> str:
+    total = len(library.measurements)
+    return f"Achieved fractions are calibrated on {total:,} published measurements."
+
+
+def _model_source(question: Question, library: Library) -> str:
+    found = library.models.find(question.deployment.model.id)
+    return found.source if found is not None else "its config.json"

@@ -1,0 +1,83 @@
+"""Published measurements as things to predict: each with its deployment and load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from compute.throughput.deployment import Deployment, deploy, rates_of
+from compute.throughput.dtypes import weight_dtype
+from compute.throughput.engines import pick_engine
+from compute.throughput.hardware import from_catalogue
+from compute.throughput.model import ModelSpec, build_model
+from compute.throughput.parallel import Layout
+from compute.throughput.parameters import Parameters
+from compute.throughput.serving import Load, Served, serve
+from content.gpus import GpuCatalogue
+from content.measurements import Measurement
+from content.models import ModelCatalogue
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement, ready to be predicted again and again."""
+
+    row: Measurement
+    deployment: Deployment
+    load: Load
+
+
+def build_cases(
+    rows: Iterable[Measurement], gpus: GpuCatalogue, models: ModelCatalogue
+) -> list[Case]:
+    """A case for every row; the catalogue holds every GPU and model they name."""
+    specs: dict[str, ModelSpec] = {}
+    made: dict[tuple[object, ...], Deployment] = {}
+    cases = []
+    for row in rows:
+        formats = (row.engine, row.weight_dtype, row.kv_dtype)
+        split = (row.n_gpus, row.tp, row.pp, row.ep, row.attn_dp)
+        key = (row.gpu, row.model, formats, split)
+        if key not in made:
+            if row.model not in specs:
+                found = models.find(row.model)
+                assert found is not None, row.model
+                specs[row.model] = build_model(found.id, found.config)
+            made[key] = _deployment(row, specs[row.model], gpus)
+        cases.append(Case(row, made[key], Load(row.isl, row.osl, row.concurrency)))
+    return cases
+
+
+def _deployment(row: Measurement, model: ModelSpec, gpus: GpuCatalogue) -> Deployment:
+    gpu = gpus.find(row.gpu)
+    assert gpu is not None, row.gpu
+    device = from_catalogue(gpu)
+    engine = pick_engine(row.engine, row.weight_dtype, device)
+    weights = weight_dtype(row.weight_dtype, model, device, engine.name)
+    return deploy(model, device, row_layout(row), engine, weights, row.kv_dtype)
+
+
+def row_layout(row: Measurement) -> Layout:
+    """The split a row states; GPUs beyond it, or an unstated tp, hold copies of the model."""
+    pp, dp = row.pp or 1, row.attn_dp or 1
+    tp = row.tp or 1
+    return Layout(tp, pp, row.ep or 1, dp, max(1, row.n_gpus // (tp * pp)))
+
+
+def predict(case: Case, p: Parameters) -> float:
+    """The row's metric as the estimator sees it, in the metric's unit."""
+    rates = rates_of(case.deployment, p)
+    return metric_value(case.row.metric, serve(case.deployment, rates, case.load, p))
+
+
+def metric_value(metric: str, served: Served) -> float:
+    """One of the five published metrics (``content.measurements.METRICS``) of a steady state."""
+    if metric == "output_tps":
+        return served.output_tps
+    if metric == "total_tps":
+        return served.total_tps
+    if metric == "decode_tps_user":
+        return 1.0 / served.tpot_s
+    if metric == "prefill_tps":
+        return served.prefill_tps
+    return served.ttft_s * 1e3

@@ -1,0 +1,62 @@
+"""What serving engines do differently: chunk sizes, sequence limits, memory rules, names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compute.throughput.dtypes import GGUF_ENGINES
+from compute.throughput.hardware import Device
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``prompt_chunk``: prompt tokens of one pass. ``most_running``: sequences it runs at once.
+
+    ``memory_share``: part of the GPU it takes; ``cache_share``: part of what is left for the cache.
+    ``reserved_output``: part of the output length it sets cache aside for when it admits a request.
+    """
+
+    name: str
+    group: str
+    prompt_chunk: int
+    most_running: int
+    memory_share: float
+    cache_share: float
+    reserved_output: float
+
+
+# Defaults of each engine's own documentation for a server; research versions differ.
+ENGINES = {
+    item.name: item
+    for item in (
+        Engine("vllm", "vllm", 8192, 1024, 0.90, 1.0, 0.6),
+        Engine("sglang", "sglang", 8192, 2048, 0.88, 1.0, 0.6),
+        Engine("tensorrt-llm", "tensorrt-llm", 8192, 2048, 1.0, 0.90, 1.0),
+        Engine("lmdeploy", "lmdeploy", 8192, 256, 1.0, 0.80, 0.6),
+        Engine("atom", "atom", 16384, 512, 0.90, 1.0, 0.6),
+        Engine("deepspeed", "vllm", 8192, 256, 0.90, 1.0, 1.0),
+        Engine("llama.cpp", "llama.cpp", 512, 256, 1.0, 1.0, 1.0),
+        Engine("ollama", "llama.cpp", 512, 256, 1.0, 1.0, 1.0),
+        Engine("exllamav2", "exllamav2", 2048, 256, 1.0, 1.0, 1.0),
+        Engine("gpt-fast", "gpt-fast", 8192, 1, 1.0, 1.0, 1.0),
+    )
+}
+
+
+def pick_engine(wanted: str, weight_dtype: str, device: Device) -> Engine:
+    """The engine asked for; auto = what people run on that GPU with that weight format."""
+    if wanted in ENGINES:
+        return ENGINES[wanted]
+    name = weight_dtype.strip().lower()
+    if name.startswith(("q2", "q3", "q4", "q5", "q6", "q8", "iq")):
+        return ENGINES["llama.cpp"]
+    if name.startswith("exl2"):
+        return ENGINES["exllamav2"]
+    if device.kind == "unified" or device.vendor == "Apple":
+        return ENGINES["llama.cpp"]
+    return ENGINES["vllm"]
+
+
+def reads_gguf(engine: Engine) -> bool:
+    """Whether the engine is llama.cpp or runs it."""
+    return engine.name in GGUF_ENGINES

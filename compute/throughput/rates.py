@@ -1,0 +1,171 @@
+"""What a GPU and an engine achieve: seconds per byte and FLOP by operator, link and fixed time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compute.throughput.dtypes import WeightDtype
+from compute.throughput.engines import Engine, reads_gguf
+from compute.throughput.hardware import Device
+from compute.throughput.model import ModelSpec
+from compute.throughput.operators import ACTIVATION_BYTES, Operator
+from compute.throughput.parallel import Layout
+from compute.throughput.parameters import Parameters
+
+US = 1e-6
+HOST_LINK_GBS = 8.0  # GPUs without a link of their own talk through the host
+NVIDIA_ARCHS = ("Hopper", "Blackwell", "Blackwell Ultra", "Ada", "Ampere", "Turing", "Volta")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An operator with what one of its bytes and one of its FLOPs cost on this GPU."""
+
+    operator: Operator
+    s_per_byte: float
+    s_per_flop: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Everything that turns work into time for one deployment."""
+
+    layout: Layout
+    engine: Engine
+    lines: tuple[Line, ...]
+    prefill_lines: tuple[Line, ...]
+    sharpness: float
+    imbalance: float
+    allreduces: int
+    allreduce_latency_s: float
+    allreduce_s_per_token: float
+    handover_s_per_token: float
+    step_s: float
+    sequence_s: float
+    prefill_step_s: float
+
+
+def build_rates(
+    found: tuple[Operator, ...],
+    model: ModelSpec,
+    device: Device,
+    layout: Layout,
+    engine: Engine,
+    weights: WeightDtype,
+    p: Parameters,
+) -> Rates:
+    """The rates of a deployment under the calibrated parameters."""
+    link = max(device.link_gbs, HOST_LINK_GBS) * 1e9 * p["link.fraction"]
+    per_token = model.hidden * ACTIVATION_BYTES / link
+    ring = 2.0 * (layout.tp - 1) / layout.tp
+    latency = p["link.latency_us"] if device.fast_link else p["link.slow_latency_us"]
+    mixing = sum(mixer.layers for mixer in model.mixers)
+    feeding = sum(ffn.layers for ffn in model.feed_forwards)
+    return Rates(
+        layout=layout,
+        engine=engine,
+        lines=tuple(_line(item, device, engine, weights, p, prefill=False) for item in found),
+        prefill_lines=tuple(
+            _line(item, device, engine, weights, p, prefill=True) for item in found
+        ),
+        sharpness=p["roofline.sharpness"],
+        imbalance=p["link.expert_imbalance"] if layout.ep > 1 else 1.0,
+        allreduces=mixing + feeding,
+        allreduce_latency_s=latency * US * _amd(device, p, "link.amd"),
+        allreduce_s_per_token=per_token * ring,
+        handover_s_per_token=per_token,
+        step_s=_step_seconds(model, device, engine, p),
+        sequence_s=p["overhead.sequence_us"] * US * p.get(f"overhead.{engine.group}_sequence", 1.0),
+        prefill_step_s=_prefill_step_seconds(model, device, engine, p),
+    )
+
+
+def _amd(device: Device, p: Parameters, name: str) -> float:
+    return p[name] if device.vendor == "AMD" else 1.0
+
+
+def _line(
+    item: Operator,
+    device: Device,
+    engine: Engine,
+    weights: WeightDtype,
+    p: Parameters,
+    prefill: bool,
+) -> Line:
+    reached = min(0.97, _bandwidth_share(item, device, engine, weights, p))
+    done = min(0.97, _compute_share(item, device, engine, weights, p, prefill))
+    rate = device.rates.get(item.compute, device.rates["fp16"])
+    if engine.group in ("llama.cpp", "exllamav2") and device.halves_fp32_accumulation:
+        rate *= 2.0
+    return Line(item, 1.0 / (device.bandwidth_gbs * 1e9 * reached), 1.0 / (rate * 1e12 * done))
+
+
+def _bandwidth_share(
+    item: Operator, device: Device, engine: Engine, weights: WeightDtype, p: Parameters
+) -> float:
+    """Part of the nominal bandwidth an operator of this kind reaches."""
+    share = p[f"bandwidth.{device.memory_kind}"] * _amd(device, p, "bandwidth.amd")
+    if item.kind in ("weights", "experts", "head"):
+        share *= p.get(f"bandwidth.{weights.family}", 1.0)
+        if item.kind == "experts":
+            share *= p["bandwidth.experts"]
+    elif item.kind == "cache":
+        share *= p["bandwidth.cache_gguf" if reads_gguf(engine) else "bandwidth.cache"]
+    elif item.kind == "latent cache":
+        share *= p["bandwidth.latent_cache"]
+    else:
+        share *= p["bandwidth.state"]
+    return share
+
+
+def _compute_share(
+    item: Operator,
+    device: Device,
+    engine: Engine,
+    weights: WeightDtype,
+    p: Parameters,
+    prefill: bool,
+) -> float:
+    """Part of the dense peak an operator of this kind reaches."""
+    share = p.get(f"compute.{_generation(device)}", 1.0)
+    if reads_gguf(engine):
+        share *= p["compute.gguf"]
+        if weights.family == "gguf":
+            share *= p["compute.gguf_quantised"]
+        if item.experts:
+            share *= p["compute.gguf_experts"]
+    else:
+        share *= p[f"compute.{item.compute}"]
+        if item.experts:
+            share *= p["compute.experts"]
+    if item.context_bytes or item.kind == "state":
+        share *= p["compute.attention_gguf" if reads_gguf(engine) else "compute.attention"]
+    return share
+
+
+def _generation(device: Device) -> str:
+    if device.vendor == "Apple":
+        return "apple"
+    if device.vendor == "AMD":
+        return "cdna" if device.arch.startswith("CDNA") else "rdna"
+    return device.arch.split()[0].lower()
+
+
+def _step_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameters) -> float:
+    """Launches, gaps between kernels, sampling: time of a decode step that no byte explains."""
+    layers = 0.0
+    for mixer in model.mixers:
+        extra = p["overhead.latent_us"] if mixer.latent else 0.0
+        extra += p["overhead.state_us"] if mixer.state_elements else 0.0
+        layers += mixer.layers * (0.5 * p["overhead.layer_us"] + extra)
+    for ffn in model.feed_forwards:
+        extra = p["overhead.moe_us"] if ffn.experts else 0.0
+        layers += ffn.layers * (0.5 * p["overhead.layer_us"] + extra)
+    own = p.get(f"overhead.{engine.group}", 1.0) * _amd(device, p, "overhead.amd")
+    return (layers + p["overhead.step_us"]) * own * US
+
+
+def _prefill_step_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameters) -> float:
+    """The same for a prompt pass, which runs without recorded graphs."""
+    factor = p["overhead.prefill_gguf"] if reads_gguf(engine) else p["overhead.prefill"]
+    return _step_seconds(model, device, engine, p) * factor

@@ -1,0 +1,136 @@
+"""Time of a forward pass: each operator against memory and compute, then link and fixed time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compute.throughput.operators import Operator
+from compute.throughput.rates import Rates
+
+US = 1e-6
+HEAD_KIND = "head"
+STATE_CHUNK = 64.0  # tokens a scan keeps on chip before it touches the state in memory
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """Seconds of one pass by cause: each operator counts for what bounds it."""
+
+    memory_s: float
+    compute_s: float
+    link_s: float
+    overhead_s: float
+    weights_s: float
+    cache_s: float
+
+    @property
+    def total_s(self) -> float:
+        """The whole pass."""
+        return self.memory_s + self.compute_s + self.link_s + self.overhead_s
+
+
+def decode_pass(rates: Rates, batch: float, context: float) -> PassTime:
+    """One decode step of ``batch`` sequences with ``context`` tokens each, through all stages.
+
+    With pipeline stages the batch is cut into one part per stage; a sequence then waits for the
+    passes of its own part through every stage, which is what is returned.
+    """
+    tokens = max(1.0, batch / rates.layout.pp)
+    memory = compute = weights = cache = 0.0
+    for line in rates.lines:
+        moved, flops = _decode_work(line.operator, rates, tokens, context)
+        slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
+        seconds = _combine(slow_memory, slow_compute, rates.sharpness)
+        if slow_memory >= slow_compute:
+            memory += seconds
+            if line.operator.context_bytes:
+                cache += seconds
+            else:
+                weights += seconds
+        else:
+            compute += seconds
+    link = _link_seconds(rates, tokens, rates.allreduce_latency_s)
+    overhead = rates.step_s + rates.sequence_s * tokens
+    return PassTime(memory, compute, link, overhead, weights, cache)
+
+
+def _decode_work(
+    item: Operator, rates: Rates, tokens: float, context: float
+) -> tuple[float, float]:
+    """Bytes moved and FLOPs of one operator in a decode step."""
+    own = max(1.0, tokens * item.share) if item.share < 1.0 else tokens
+    if item.experts:
+        read = item.weight_bytes * touched(item, tokens, rates.imbalance)
+        return read, own * item.token_flops
+    moved = item.weight_bytes + own * item.token_bytes
+    flops = own * item.token_flops
+    if item.context_bytes:
+        attended = item.attended(context)
+        moved += own * (item.context_bytes * attended + item.index_bytes * context)
+        flops += own * (item.decode_flops * attended + item.index_flops * context)
+    return moved, flops
+
+
+def touched(item: Operator, tokens: float, imbalance: float) -> float:
+    """Share of the experts that ``tokens`` tokens choose at least once: E(1 - (1 - k/E)^B)."""
+    missed = (1.0 - item.top_k / item.experts) ** tokens if item.top_k < item.experts else 0.0
+    return min(1.0, (1.0 - missed) * imbalance)
+
+
+def prefill_pass(rates: Rates, tokens: float, done: float = 0.0, prompts: float = 1.0) -> PassTime:
+    """The pass of ``prompts`` prompts together, each of ``tokens`` tokens after ``done`` cached."""
+    chunks = max(1.0, -(-tokens * prompts // rates.engine.prompt_chunk))
+    memory = compute = weights = cache = 0.0
+    for line in rates.prefill_lines:
+        moved, flops = _prefill_work(line.operator, rates, tokens, done, prompts, chunks)
+        slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
+        seconds = _combine(slow_memory, slow_compute, rates.sharpness)
+        if slow_memory >= slow_compute:
+            memory += seconds
+        else:
+            compute += seconds
+    link = chunks * _link_seconds(rates, tokens * prompts / chunks, rates.allreduce_latency_s)
+    # stages work on different chunks at once; a single chunk passes them one after another
+    flow = (chunks + rates.layout.pp - 1) / (chunks * rates.layout.pp)
+    overhead = chunks * rates.prefill_step_s
+    return PassTime(memory * flow, compute * flow, link * flow, overhead * flow, weights, cache)
+
+
+def _prefill_work(
+    item: Operator, rates: Rates, tokens: float, done: float, prompts: float, chunks: float
+) -> tuple[float, float]:
+    """Bytes moved and FLOPs of one operator over all prompts of a pass."""
+    every = tokens * prompts
+    if item.kind == HEAD_KIND:
+        return item.weight_bytes + prompts * item.token_bytes, prompts * item.token_flops
+    if item.experts:
+        share = touched(item, every / chunks, rates.imbalance)
+        return item.weight_bytes * share * chunks, every * item.token_flops
+    if item.kind == "state":
+        return every * item.token_bytes / STATE_CHUNK, every * item.token_flops
+    # one prompt is worked on by one attention group, so the share of a group does not apply
+    moved = item.weight_bytes * chunks + every * item.token_bytes
+    flops = every * item.token_flops
+    if item.context_bytes:
+        moved += item.context_bytes * (every + chunks * item.attended(done + tokens / 2))
+        flops += prompts * item.prefill_flops * item.attended_in_prompt(tokens, done)
+        flops += item.index_flops * every * (done + tokens / 2)
+    return moved, flops
+
+
+def _combine(memory_s: float, compute_s: float, sharpness: float) -> float:
+    """A smooth maximum: never less than either, more where both press."""
+    big, small = (memory_s, compute_s) if memory_s >= compute_s else (compute_s, memory_s)
+    if small <= big * 0.01:
+        return big
+    return float(big * (1.0 + (small / big) ** sharpness) ** (1.0 / sharpness))
+
+
+def _link_seconds(rates: Rates, tokens: float, latency_s: float) -> float:
+    """Two all-reduces a layer inside a stage, one hand-over between stages."""
+    seconds = 0.0
+    if rates.layout.tp > 1:
+        seconds = rates.allreduces * (latency_s + tokens * rates.allreduce_s_per_token)
+    if rates.layout.pp > 1:
+        seconds += (rates.layout.pp - 1) * (latency_s + tokens * rates.handover_s_per_token)
+    return seconds
