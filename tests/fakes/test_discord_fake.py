@@ -309,6 +309,27 @@ async def test_a_lost_session_identifies_again_at_the_fake(fake: FakeDiscord, bo
     assert fake.resumes == []
 
 
+async def test_heartbeats_are_answered() -> None:
+    async with FakeDiscord(heartbeat_s=0.05) as quick:
+        bot = DemoBot()
+        async with running(bot.client, quick):
+            first = bot.client.latency
+            await quick.wait_for(lambda: bot.client.latency not in (first, float("inf")))
+        assert len(quick.identifies) == 1
+
+
+@pytest.mark.slow
+async def test_a_refused_socket_is_tried_again(fake: FakeDiscord) -> None:
+    bot = DemoBot()
+    async with running(bot.client, fake):
+        fake.gateway.refuse_next = 1
+        fake.gateway.drop()
+        await fake.wait_for(lambda: not fake.gateway.refuse_next)
+        reply = await fake.user("alice").slash("ping", wait=False)
+        await fake.wait_for(lambda: reply.answered, 10)
+    assert len(fake.identifies) == 1
+
+
 async def test_the_second_answer_to_a_doubled_interaction_is_40060(
     fake: FakeDiscord, bot: DemoBot
 ) -> None:
