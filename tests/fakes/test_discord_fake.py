@@ -407,6 +407,9 @@ async def test_others_words_are_blank_without_the_intent(fake: FakeDiscord) -> N
         channel = bot.client.get_partial_messageable(int(fake.home.channels[0].id))
         read = await channel.fetch_message(int(said["id"]))
         assert bot.seen == [""] and read.content == ""
+        await fake.user("alice").say(f"<@{fake.app_id}> hello")
+        await fake.wait_for(lambda: len(bot.seen) == 2)
+        assert bot.seen[1].endswith("hello"), "what mentions the bot is for the bot"
 
 
 async def test_others_words_are_readable_with_the_intent() -> None:

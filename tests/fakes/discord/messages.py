@@ -68,6 +68,7 @@ class Messages:
         self._fake = fake
         self.by_id: dict[str, Stored] = {}
         self.events: list[Event] = []
+        self._nonces: dict[tuple[str, str], tuple[Stored, float]] = {}
 
     def find(self, message_id: str, channel: Channel | None = None) -> Stored:
         """Return a message that exists and is in ``channel``; else 10008."""
@@ -75,6 +76,15 @@ class Messages:
         if stored is None or stored.deleted or (channel and stored.channel is not channel):
             raise ApiError(10008)
         return stored
+
+    def known_nonce(self, channel: Channel, nonce: str) -> Stored | None:
+        """Return the message that used ``nonce`` in the last minutes."""
+        stored, used_s = self._nonces.get((channel.id, nonce), (None, 0.0))
+        return stored if self._fake.now() - used_s < self._fake.nonce_window_s else None
+
+    def remember_nonce(self, channel: Channel, nonce: str, stored: Stored) -> None:
+        """Keep which message used ``nonce``."""
+        self._nonces[channel.id, nonce] = (stored, self._fake.now())
 
     async def create(
         self,
@@ -191,8 +201,9 @@ class Messages:
         )
         allowed = body.get("allowed_mentions")
         found = pings_of(message, allowed, may_ping_everyone=may)
-        people = self._fake.people
-        message["mentions"] = [people[p].json for p in sorted(found) if p in people]
+        known = {p.id: p.json for p in self._fake.people.values()}
+        known[self._fake.app_id] = self._fake.bot_user
+        message["mentions"] = [known[p] for p in sorted(found) if p in known]
         message["mention_roles"] = sorted(p[5:] for p in found if p.startswith("role:"))
         message["mention_everyone"] = bool(found & {"everyone", "here"})
         return found

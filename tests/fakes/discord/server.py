@@ -90,7 +90,6 @@ class FakeDiscord:
         allowed = PRIVILEGED if privileged else 0
         self.gateway = Gateway(self, allowed_privileged=allowed, heartbeat_s=heartbeat_s)
         self.cdn: dict[str, Any] = {}
-        self._nonces: dict[tuple[str, str], tuple[Stored, float]] = {}
         self._waiters: list[asyncio.Event] = []
         self._runner: web.AppRunner | None = None
 
@@ -227,16 +226,6 @@ class FakeDiscord:
         if not mine and not mentioned and not intents & MESSAGE_CONTENT:
             seen |= {"content": "", "embeds": [], "attachments": [], "components": []}
         return seen
-
-    def known_nonce(self, channel: Channel, nonce: str) -> Stored | None:
-        """Return the message that used ``nonce`` in the last minutes."""
-        stored, used_s = self._nonces.get((channel.id, nonce), (None, 0.0))
-        return stored if self.now() - used_s < self.nonce_window_s else None
-
-    def remember_nonce(self, channel: Channel, nonce: Any, stored: Stored) -> None:
-        """Keep which message used ``nonce``."""
-        if nonce is not None:
-            self._nonces[channel.id, str(nonce)] = (stored, self.now())
 
     async def ready(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109
         """Wait until a bot is connected and has got its guilds."""

@@ -182,9 +182,11 @@ class Guild:
 
     def permissions(self, role_names: tuple[str, ...]) -> int:
         """Return what a member with these roles may do, as bits."""
-        return sum({r.id: r.permissions for r in self.roles if r.name in role_names}.values()) | (
-            self.roles[0].permissions
-        )
+        total = self.roles[0].permissions
+        for role in self.roles:
+            if role.name in role_names:
+                total |= role.permissions
+        return total
 
     def bot_permissions(self, channel: Channel) -> int:
         """Return what the bot may do in ``channel``, as bits; 0 where it is not a member."""

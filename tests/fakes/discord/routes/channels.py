@@ -63,7 +63,7 @@ async def create_message(fake: FakeDiscord, call: Call) -> Answer:
     _need_for(fake, channel, call)
     body: Json = dict(call.body or {})
     nonce = body.get("nonce")
-    if body.get("enforce_nonce") and (known := fake.known_nonce(channel, str(nonce))):
+    if body.get("enforce_nonce") and (known := fake.messages.known_nonce(channel, str(nonce))):
         return 200, known.json
     body["flags"] = int(body.get("flags") or 0) & ~EPHEMERAL
     extra: Json = {} if nonce is None else {"nonce": nonce}
@@ -73,7 +73,8 @@ async def create_message(fake: FakeDiscord, call: Call) -> Answer:
     stored = await fake.messages.create(
         channel, body, call.uploads, author=fake.bot_user, extra=extra
     )
-    fake.remember_nonce(channel, nonce, stored)
+    if nonce is not None:
+        fake.messages.remember_nonce(channel, str(nonce), stored)
     return 200, stored.json
 
 
