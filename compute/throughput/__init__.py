@@ -18,4 +18,5 @@ TOOL = Tool(
     result=ThroughputResult,
     run=CALCULATOR.run,
     waits=CALCULATOR.waits,
+    prepare=CALCULATOR.library.read_all,
 )

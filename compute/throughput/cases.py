@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compute.throughput.deployment import Deployment, deploy, rates_of
 from compute.throughput.dtypes import weight_dtype
 from compute.throughput.engines import pick_engine
+from compute.throughput.fit import fits
 from compute.throughput.hardware import from_catalogue
 from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.parallel import Layout
@@ -54,14 +55,18 @@ def _deployment(row: Measurement, model: ModelSpec, gpus: GpuCatalogue) -> Deplo
     device = from_catalogue(gpu)
     engine = pick_engine(row.engine, row.weight_dtype, device)
     weights = weight_dtype(row.weight_dtype, model, device, engine.name)
-    return deploy(model, device, row_layout(row), engine, weights, row.kv_dtype)
+    for layout in row_layouts(row):
+        deployment = deploy(model, device, layout, engine, weights, row.kv_dtype)
+        if fits(deployment, Load(row.isl, row.osl, row.concurrency)):
+            break
+    return deployment
 
 
-def row_layout(row: Measurement) -> Layout:
-    """The split a row states; GPUs beyond it, or an unstated tp, hold copies of the model."""
+def row_layouts(row: Measurement) -> list[Layout]:
+    """The split a row states, copies beyond it; where tp is not stated, the smallest first."""
     pp, dp = row.pp or 1, row.attn_dp or 1
-    tp = row.tp or 1
-    return Layout(tp, pp, row.ep or 1, dp, max(1, row.n_gpus // (tp * pp)))
+    tps = [row.tp] if row.tp else [tp for tp in (1, 2, 4, 8) if row.n_gpus % (tp * pp) == 0]
+    return [Layout(tp, pp, row.ep or 1, dp, max(1, row.n_gpus // (tp * pp))) for tp in tps]
 
 
 def predict(case: Case, p: Parameters) -> float:

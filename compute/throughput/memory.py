@@ -14,7 +14,6 @@ from compute.throughput.operators import ACTIVATION_BYTES, Operator
 from compute.throughput.parallel import Layout
 
 GIB = float(1 << 30)
-CONTEXT_GIB = 0.6  # CUDA context, communicators, recorded graphs' own pools
 # live buffers of the widest point of a pass, in hidden vectors per prompt token
 LIVE_VECTORS = 12.0
 MOST_SEQUENCES = 10**9
@@ -69,8 +68,9 @@ def fit_memory(
     usable = device.usable_gib * GIB
     weights = sum(item.weight_bytes for item in found) / layout.pp
     weights += _looked_up(model, bits) / (layout.tp * layout.pp)
-    overhead = CONTEXT_GIB * GIB + _activations(model, layout, engine)
-    left = usable * engine.memory_share - weights - overhead
+    overhead = engine.context_gib * GIB + _activations(model, layout, engine)
+    inside = overhead if engine.context_gib else 0.0
+    left = usable * engine.memory_share - weights - inside
     over = layout.tp / layout.attn_dp
     kinds = tuple(
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,3 +66,30 @@ def load_parameters(path: Path = FILE) -> Parameters:
     """The calibrated values. Raises ``ValueError`` naming the parameter that is out of bounds."""
     definitions, provenance = load_definitions(path)
     return Parameters({item.name: item.value for item in definitions}, provenance)
+
+
+def save_definitions(
+    definitions: Sequence[Parameter],
+    values: Parameters,
+    provenance: Mapping[str, str | int | float],
+    path: Path = FILE,
+) -> None:
+    """Write the file anew with ``values``, everything else as it was."""
+    lines = ["# Written by `make calibrate`; priors, bounds and spreads are edited by hand."]
+    lines += ["", "[provenance]"]
+    lines += [f"{name} = {_toml(value)}" for name, value in provenance.items()]
+    for item in definitions:
+        group, _, name = item.name.partition(".")
+        value = min(item.high, max(item.low, round(values[item.name], 5)))
+        lines += ["", f"[{group}.{_key(name)}]", f"value = {float(value)!r}"]
+        for field in ("prior", "low", "high", "spread", "unit", "meaning"):
+            lines.append(f"{field} = {_toml(getattr(item, field))}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'
+
+
+def _toml(value: str | int | float) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
