@@ -1,0 +1,1 @@
+"""The pages and the JSON API, over the same tools and results as every other door."""

@@ -1,0 +1,71 @@
+"""What the pages need of the rest, handed in by whoever puts the program together."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from bot.command import Command
+from bot.limits import Limiter
+from bot.results import Results
+from bot.runner import Runner
+from bot.view import Chart
+from config.settings import Settings
+from content.site import Site
+
+
+class Charts(Protocol):
+    """Draws charts; raises ``ChartBusy`` or ``ChartFailed`` of bot.render.chart."""
+
+    async def png(self, chart: Chart) -> bytes:
+        """The picture."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """``base_url`` starts absolute links; empty means the address that the visitor used."""
+
+    settings: Settings
+    commands: Mapping[str, Command]
+    runner: Runner
+    results: Results
+    charts: Charts
+    limiter: Limiter
+    site: Site
+    base_url: str = ""
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def base_of(request: web.Request) -> str:
+    """Where absolute links begin; the guard has checked the Host by now."""
+    return request.app[SERVICES].base_url.rstrip("/") or f"{request.scheme}://{request.host}"
+
+
+def visitor_of(request: web.Request) -> str:
+    """Who is counted: the address, an IPv6 one by its /64, since a household has a whole one.
+
+    A proxy in front (``public_url`` is set and the peer is on our own network) names the visitor
+    last in X-Forwarded-For; what a visitor wrote there themselves stands before that.
+    """
+    address = _ip(request.remote or "")
+    if address is None:
+        return "unknown"
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    if forwarded and address.is_private and request.app[SERVICES].settings.public_url:
+        address = _ip(forwarded[-1].rpartition(",")[2]) or address
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(address)
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+    except ValueError:
+        return None
