@@ -18,5 +18,6 @@ TOOL = Tool(
     result=ThroughputResult,
     run=CALCULATOR.run,
     waits=CALCULATOR.waits,
-    prepare=CALCULATOR.library.read_all,
+    prepare=CALCULATOR.prepare,
+    batch=CALCULATOR.batch,
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TextIO
+
 from compute.hub import is_model_id, model_config
 from compute.throughput.answer import assumptions_for
 from compute.throughput.arrange import arrange
 from compute.throughput.estimate import Question, estimate
 from compute.throughput.fit import fits, fixes_for
 from compute.throughput.hardware import Device, resolve_gpus
+from compute.throughput.jsonl import answer_lines
 from compute.throughput.library import Library
 from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.plan import make_plan
@@ -15,6 +19,7 @@ from compute.throughput.request import ThroughputRequest
 from compute.throughput.result import SloPlan, ThroughputResult
 from compute.throughput.targets import parse_targets
 from compute.tool import Context, Fix, Refused
+from content.validate import validate_catalogues
 
 
 class Calculator:
@@ -27,6 +32,15 @@ class Calculator:
         """Whether the model has to be fetched from the hub."""
         known = self.library.models.find(request.model)
         return request.config is None and known is None and is_model_id(request.model)
+
+    def prepare(self) -> None:
+        """Read every catalogue; raises ``CatalogueError`` for the first cell that is wrong."""
+        validate_catalogues()
+        self.library.read_all()
+
+    def batch(self, lines: Iterable[str], out: TextIO) -> tuple[int, int]:
+        """One JSON answer for each line: how many were answered, how many were impossible."""
+        return answer_lines(lines, out, self.library)
 
     async def run(self, request: ThroughputRequest, ctx: Context) -> ThroughputResult:
         """The whole answer. Raises ``Refused`` for what cannot be understood."""
