@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -30,19 +38,33 @@ class SettingsError(ValueError):
 
 
 def _web_address(value: str) -> str:
-    if not value:
-        return ""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if value and not _is_address(value, ("http", "https")):
         raise ValueError("must be a full address such as https://example.org")
     return value.rstrip("/")
 
 
 def _socket_address(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("ws", "wss") or not parts.netloc):
+    if value and not _is_address(value, ("ws", "wss")):
         raise ValueError("must be a WebSocket address such as wss://gateway.example.org")
     return value
+
+
+def _is_address(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        # A port that is no number shows only when it is asked for; 0 is no port to connect to.
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _blank(value: str) -> bool:
+    return value != "" and not value.strip()
+
+
+def _token(value: object) -> object:
+    """A pasted token often brings a space or a line end."""
+    return value.strip() if isinstance(value, str) else value
 
 
 def _id_list(value: object) -> object:
@@ -57,6 +79,7 @@ def _id_list(value: object) -> object:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
+Token = Annotated[SecretStr | None, BeforeValidator(_token)]
 IdList = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_id_list)]
 
 
@@ -71,9 +94,10 @@ class Settings(BaseSettings):
         frozen=True,
         hide_input_in_errors=True,
         populate_by_name=True,
+        str_strip_whitespace=True,
     )
 
-    discord_token: SecretStr | None = Field(default=None, validation_alias="DISCORD_TOKEN")
+    discord_token: Token = Field(default=None, validation_alias="DISCORD_TOKEN")
     discord_api_base: WebAddress = Field(validation_alias="DISCORD_API_BASE")
     discord_gateway_url: SocketAddress = Field(validation_alias="DISCORD_GATEWAY_URL")
     discord_cdn_base: WebAddress = Field(validation_alias="DISCORD_CDN_BASE")
@@ -104,13 +128,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over environment over .env over defaults.toml."""
-        defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
         return (
             init_settings,
             env_settings,
             dotenv_settings,
-            InitSettingsSource(settings_cls, init_kwargs=defaults),
+            InitSettingsSource(settings_cls, init_kwargs=default_values()),
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """``NAME=" "`` means no more than ``NAME=""``, which the sources leave out already."""
+        blank = {name for name, value in values.items() if isinstance(value, str) and _blank(value)}
+        defaults = {name: value for name, value in default_values().items() if name in blank}
+        return {name: value for name, value in values.items() if name not in blank} | defaults
+
+
+def default_values() -> dict[str, Any]:
+    """What defaults.toml says, by the names of the variables."""
+    return tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -120,6 +156,10 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         given = _given_values()
         raise SettingsError([_sentence(problem, given) for problem in error.errors()]) from None
+    except UnicodeDecodeError:
+        raise SettingsError(["The file .env is not UTF-8 text; save it as UTF-8."]) from None
+    except OSError as error:
+        raise SettingsError([f"The file .env cannot be read ({error.strerror})."]) from None
 
 
 _ALLOWED = {
@@ -149,7 +189,12 @@ def _given_values() -> dict[str, str]:
     secret = ("TOKEN", "SECRET", "KEY", "PASSWORD")
     merged = {**dotenv_values(".env"), **os.environ}
     return {
-        name: ("(hidden)" if any(word in name for word in secret) else value)
+        name: ("(hidden)" if any(word in name for word in secret) else _without_login(value))
         for name, value in merged.items()
         if value is not None
     }
+
+
+def _without_login(value: str) -> str:
+    """An address without the ``user:password@`` it may hold."""
+    return re.sub(r"//[^/\s]*@", "//(hidden)@", value)
