@@ -5,6 +5,7 @@ Everything that shows an answer goes through here: slash commands, forms, repair
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
@@ -26,11 +27,13 @@ from bot.integrations.discord_client.place import (
 from bot.integrations.discord_client.reply import Fate, Reply
 from bot.render.chart import ChartBusy, ChartFailed
 from bot.render.discord import Message, Shown, notice, render
-from bot.results import Posted
+from bot.results import Posted, StoredResult
 from bot.runner import Outcome
 from bot.view import Chart, View
 
 log = logging.getLogger(__name__)
+
+SAVING_S = 1.5  # a press is to be answered within 3 s, also where the disk is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,23 @@ class Ask:
     in_place: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One answer to be shown; ``outcome`` while its row is still on the way to the disk."""
+
+    view: View
+    shown: Shown
+    private: bool
+    in_place: bool = False
+    outcome: Outcome | None = None
+
+
 class Answers:
     """One for the process."""
 
     def __init__(self, parts: DiscordParts) -> None:
         self._parts = parts
+        self._saving: dict[str, asyncio.Future[None]] = {}
 
     async def give(self, reply: Reply, ask: Ask) -> None:
         """Run and answer. Refusals are for the asker alone, as is all in places not ours."""
@@ -60,15 +75,15 @@ class Answers:
                 return
         asker = asker_of(reply.interaction, private=private)
         outcome = await self._parts.runner.run(tool, ask.inputs, asker)
-        refused = outcome.refusal is not None
-        await self.show(
-            reply,
-            answer(ask.command, outcome),
-            self.shown(outcome.id, public=not private),
-            private=private or refused,
-            in_place=ask.in_place and (private or refused),
+        hidden = private or outcome.refusal is not None
+        showing = Showing(
+            view=answer(ask.command, outcome),
+            shown=self.shown(outcome.id, public=not private),
+            private=hidden,
+            in_place=ask.in_place and hidden,
             outcome=outcome,
         )
+        await self.show(reply, showing)
 
     async def too_often(self, reply: Reply) -> bool:
         """Count this answer against its asker and server; tell them when it is too many."""
@@ -80,29 +95,38 @@ class Answers:
         await reply.answer(notice(text), private=True)
         return True
 
+    async def row(self, result_id: str) -> StoredResult | None:
+        """The kept answer; a button may be pressed before the answer's row is on disk."""
+        saving = self._saving.get(result_id)
+        if saving is not None:
+            await asyncio.wait({saving}, timeout=SAVING_S)
+        return await self._parts.results.get(result_id)
+
     def shown(self, result_id: str, *, public: bool) -> Shown:
         """How an answer looks here, before anything is known of its chart."""
         return Shown(result_id=result_id, base_url=self._parts.base_url, public=public)
 
-    async def show(
-        self,
-        reply: Reply,
-        view: View,
-        shown: Shown,
-        *,
-        private: bool,
-        in_place: bool = False,
-        outcome: Outcome | None = None,
-    ) -> None:
+    async def show(self, reply: Reply, showing: Showing) -> None:
         """All the text now, with the chart if it is drawn already; else the chart by one edit."""
+        outcome = showing.outcome
+        if outcome is not None and outcome.saved is not None:
+            self._saving[outcome.id] = outcome.saved
+        try:
+            await self._show_text_then_chart(reply, showing)
+        finally:
+            self._saving.pop(showing.shown.result_id, None)
+
+    async def _show_text_then_chart(self, reply: Reply, showing: Showing) -> None:
+        view, shown, private = showing.view, showing.shown, showing.private
         chart = next(iter(view.charts()), None)
         if chart is not None:
             shown = replace(shown, png=self._parts.charts.cached(chart))
         message = render(view, shown)
-        fate = await (reply.update(message) if in_place else reply.answer(message, private=private))
-        posted = await self._rescue(reply, view, shown, fate, private=private)
-        if outcome is not None:
-            await self._keep(outcome)
+        fate = await (
+            reply.update(message) if showing.in_place else reply.answer(message, private=private)
+        )
+        posted = None if private else await self._rescue(reply, view, shown, fate)
+        await self._keep(showing.outcome)
         if fate is not Fate.DONE and posted is None:
             return
         await self._attach(reply, shown.result_id, posted)
@@ -123,11 +147,9 @@ class Answers:
             log.warning("the chart of %s: %s", shown.result_id[:6], error)
         return render(view, shown)
 
-    async def _rescue(
-        self, reply: Reply, view: View, shown: Shown, fate: Fate, *, private: bool
-    ) -> Posted | None:
+    async def _rescue(self, reply: Reply, view: View, shown: Shown, fate: Fate) -> Posted | None:
         """The answer by the bot's own right, where the interaction came or ended too late."""
-        if private or fate not in (Fate.LATE, Fate.DEAD, Fate.LOST):
+        if fate not in (Fate.LATE, Fate.DEAD, Fate.LOST):
             return None
         asker = reply.interaction.user.id
         posted = await post_in_channel(
@@ -136,9 +158,9 @@ class Answers:
         log.info("interaction %d: posted instead: %s", reply.interaction.id, posted is not None)
         return posted
 
-    async def _keep(self, outcome: Outcome) -> None:
+    async def _keep(self, outcome: Outcome | None) -> None:
         """Wait for the row; the answer is out already, so a failure is only logged."""
-        if outcome.saved is None:
+        if outcome is None or outcome.saved is None:
             return
         try:
             await outcome.saved

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 
 from bot.command import Command, answer, repaired
-from bot.integrations.discord_client.answers import Answers, Ask
+from bot.integrations.discord_client.answers import Answers, Ask, Showing
 from bot.integrations.discord_client.modal import build_form, read_form
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (
@@ -93,7 +93,7 @@ class Buttons:
         if match is None or action is None:
             await reply.answer(notice(UNKNOWN), private=True)
             return
-        row = await self._parts.results.get(match[2])
+        row = await self._answers.row(match[2])
         command = self._parts.commands.get(row.tool) if row else None
         if row is None or command is None:
             await reply.answer(notice(EXPIRED), private=True)
@@ -114,14 +114,14 @@ class Buttons:
             asker = asker_of(press.interaction, private=private_place(press.interaction))
             tool, runner = press.command.tool, self._parts.runner
             outcome = runner.refuse(tool, filled.inputs, filled.refusal, asker)
-            await self._answers.show(
-                press.reply,
-                answer(press.command, outcome),
-                self._answers.shown(outcome.id, public=False),
+            showing = Showing(
+                view=answer(press.command, outcome),
+                shown=self._answers.shown(outcome.id, public=False),
                 private=True,
                 in_place=in_place,
                 outcome=outcome,
             )
+            await self._answers.show(press.reply, showing)
 
     async def _fix(self, press: Press) -> None:
         try:
@@ -150,22 +150,21 @@ class Buttons:
         """The private answer once more, for everyone here, naming who showed it."""
         if await self._answers.too_often(press.reply):
             return
-        await self._answers.show(
-            press.reply,
-            answer(press.command, press.outcome()),
-            self._seen(press, True),
-            private=False,
-        )
+        view = answer(press.command, press.outcome())
+        showing = Showing(view, self._seen(press, public=True), private=False)
+        await self._answers.show(press.reply, showing)
 
     async def _chart(self, press: Press) -> None:
         view = answer(press.command, press.outcome())
         if not view.charts() or await press.reply.hold() is not Fate.DONE:
             return
         public = not press.on_private
-        message = await self._answers.with_chart(view, view.charts()[0], self._seen(press, public))
+        message = await self._answers.with_chart(
+            view, view.charts()[0], self._seen(press, public=public)
+        )
         await press.reply.edit(message)
 
-    def _seen(self, press: Press, public: bool) -> Shown:
+    def _seen(self, press: Press, *, public: bool) -> Shown:
         shown = self._answers.shown(press.row.id, public=public)
         shared = public and press.row.private
         return replace(shown, shared_by=int(press.row.user_id)) if shared else shown

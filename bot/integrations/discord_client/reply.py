@@ -74,9 +74,7 @@ class Reply:
                 view=message.layout, files=message.files(), ephemeral=private
             )
 
-        fate = await self._first(send, Stage.ANSWERED)
-        # With no reply to any try it may still stand: an edit then changes nothing.
-        return await self.edit(message) if fate is Fate.LOST else fate
+        return await self._or_edit(await self._first(send, Stage.ANSWERED), message)
 
     async def update(self, message: Message) -> Fate:
         """Change the message whose button was pressed, as the first answer."""
@@ -86,7 +84,7 @@ class Reply:
                 view=message.layout, attachments=message.files()
             )
 
-        return await self._first(send, Stage.ANSWERED)
+        return await self._or_edit(await self._first(send, Stage.ANSWERED), message)
 
     async def think(self, *, private: bool) -> Fate:
         """Show "thinking": the answer takes longer than Discord waits."""
@@ -164,6 +162,10 @@ class Reply:
                     self._stands(callback.message_id)
                 return Fate.DONE
         return self._met(Fate.LOST)
+
+    async def _or_edit(self, fate: Fate, message: Message) -> Fate:
+        """With no reply to any try the answer may stand all the same: an edit shows it."""
+        return await self.edit(message) if fate is Fate.LOST else fate
 
     def _stands(self, message_id: int) -> None:
         self.stage = Stage.ANSWERED

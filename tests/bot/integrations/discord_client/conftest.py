@@ -1,4 +1,4 @@
-"""The real client against the fake Discord, with everything checked that no test may leave behind."""
+"""The real client against the fake Discord, and a check of what no test may leave."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def command(*options: str, summary: str = "Requests per second of a pretend mach
 
 @dataclass
 class Charts:
-    """Draws nothing: a picture is its chart's title. ``error`` is raised instead while it is set."""
+    """Draws nothing: a picture is its chart's title. While ``error`` is set it is raised."""
 
     error: Exception | None = None
     drawn: int = 0

@@ -109,9 +109,7 @@ async def test_one_person_is_limited_everywhere_and_others_are_not(world: World)
 
 
 @pytest.mark.parametrize("where", ["dm", "thread", "post"])
-async def test_answers_in_direct_messages_threads_and_forum_posts(
-    world: World, where: str
-) -> None:
+async def test_answers_in_direct_messages_threads_and_forum_posts(world: World, where: str) -> None:
     home = world.fake.home
     places: dict[str, Any] = {
         "dm": {"dm": True},
