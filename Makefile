@@ -57,7 +57,7 @@ calibrate: $(VENV)/.dev
 	$(BIN)/python -m compute.throughput.calibrate
 
 pictures: $(VENV)/.dev
-	$(BIN)/python -m docs.pictures
+	$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

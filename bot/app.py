@@ -42,6 +42,7 @@ class App:
         self.base_url = settings.public_url
         self._parts = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._failure: StartError | None = None
 
     async def run(self, say: Say) -> None:
         """Start, say what is on and what is not, and serve until SIGINT or SIGTERM."""
@@ -52,6 +53,8 @@ class App:
         try:
             await self.start(say)
             await self._stop.wait()
+            if self._failure is not None:
+                raise self._failure
             say("stopping: finishing what is under way")
         finally:
             await self.close()
@@ -73,7 +76,7 @@ class App:
         self._parts.push_async_callback(store.close)
         results = Results(store)
         commands = load_commands()
-        await asyncio.to_thread(_check_catalogues)
+        await asyncio.to_thread(_prepare, commands)
         context = LocalContext(self.settings.hf_endpoint)
         self._parts.push_async_callback(context.close)
         charts = ChartRenderer(self.settings.chart_queue)
@@ -81,7 +84,7 @@ class App:
         runner = Runner(results, context, retention_days=self.settings.retention_days)
         limiter = Limiter()
         await self._start_pages(say, commands, runner, results, charts, limiter)
-        await self._start_discord(say, commands, runner, results, store, charts, limiter)
+        self._start_discord(say, commands, runner, results, store, charts, limiter)
         self._background(_purge(results))
         self._background(_warm(charts))
 
@@ -89,7 +92,8 @@ class App:
         self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
         charts: ChartRenderer, limiter: Limiter,
     ) -> None:  # fmt: skip
-        from bot.web import Services, create_app, start_pages
+        from bot.web.app import create_app, start_pages
+        from bot.web.services import Services
         from content.site import load_site
 
         host, port = self.settings.http_host, self.settings.http_port
@@ -107,25 +111,37 @@ class App:
         self.base_url = self.base_url or url
         say(f"pages    {url}")
 
-    async def _start_discord(
+    def _start_discord(
         self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
         store: Store, charts: ChartRenderer, limiter: Limiter,
     ) -> None:  # fmt: skip
         if self.settings.discord_token is None:
             say("discord  off: set DISCORD_TOKEN to your bot's token (docs/discord.md)")
             return
-        from bot.integrations.discord_client import DiscordError, DiscordParts, DiscordService
+        from bot.integrations.discord_client.client import DiscordRefused, DiscordService
+        from bot.integrations.discord_client.parts import DiscordParts
 
-        parts = DiscordParts(
-            self.settings, commands, runner, results, store, charts, limiter, self.base_url
+        service = DiscordService(
+            DiscordParts(
+                self.settings, commands, runner, results, store, charts, limiter, self.base_url
+            )
         )
-        service = DiscordService(parts)
+
+        async def serve() -> None:
+            try:
+                await service.start()
+            except DiscordRefused as error:
+                self._failure = StartError(str(error))
+                self._stop.set()
+
+        async def report() -> None:
+            await service.ready.wait()
+            if service.client is not None:
+                say(f"discord  commands registered as {service.client.user}")
+
+        self._background(serve())
         self._parts.push_async_callback(service.close)
-        try:
-            await service.start()
-        except DiscordError as error:
-            raise StartError(str(error)) from error
-        say(f"discord  {service.describe()}")
+        self._background(report())
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -139,10 +155,13 @@ def log_to_stderr(level: str) -> None:
     )
 
 
-def _check_catalogues() -> None:
+def _prepare(commands: Mapping[str, Command]) -> None:
+    """Read and check every catalogue, so that no first answer waits for a file."""
     from content.validate import validate_catalogues
 
     validate_catalogues()
+    for command in commands.values():
+        command.tool.prepare()
 
 
 async def _purge(results: Results) -> None:

@@ -118,10 +118,15 @@ def _never(_: Any) -> bool:
     return False
 
 
+def _nothing() -> None:
+    """Most tools have nothing to read beforehand."""
+
+
 @dataclass(frozen=True)
 class Tool(Generic[RequestT, ResultT]):
     """One tool. ``waits`` says whether this request may wait on the network, so doors defer.
 
+    ``prepare`` reads what ``run`` needs from disk: a bot calls it once, in a thread, at start.
     ``batch`` reads one JSON request a line and writes one JSON answer a line; it returns how many
     were answered and how many were impossible. Only the terminal offers it.
     """
@@ -133,6 +138,7 @@ class Tool(Generic[RequestT, ResultT]):
     result: type[ResultT]
     run: Callable[[RequestT, Context], Awaitable[ResultT]]
     waits: Callable[[RequestT], bool] = _never
+    prepare: Callable[[], None] = _nothing
     batch: Callable[[Iterable[str], TextIO], tuple[int, int]] | None = None
 
 

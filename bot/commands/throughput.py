@@ -20,7 +20,7 @@ from bot.view import (
     Text,
     View,
 )
-from compute.throughput import TOOL, suggest_gpus, suggest_models
+from compute.throughput import CALCULATOR, TOOL
 from compute.throughput.request import ThroughputRequest
 from compute.throughput.result import Estimate, Measured, Range, SloPlan, ThroughputResult
 
@@ -38,16 +38,14 @@ METRICS = {
 }
 
 
-def suggest_last_gpu(text: str) -> Sequence[Choice]:
-    """Suggestions for the last GPU of a comma list, with what stands before it kept."""
-    before, comma, last = text.rpartition(",")
-    head = f"{before}{comma} " if comma else ""
-    kept = before.replace(",", " + ").strip()
-    return [
-        (f"{kept} + {label}" if comma else label, f"{head}{value}")
-        for label, value in suggest_gpus(last.strip())
-        if len(head) + len(value) <= 100
-    ]
+def suggest_gpus(text: str) -> Sequence[Choice]:
+    """GPUs for what is typed so far; of a comma list the last is completed."""
+    return CALCULATOR.library.gpus.suggest(text)
+
+
+def suggest_models(text: str) -> Sequence[Choice]:
+    """Catalogue models for what is typed so far; any other id may be typed as well."""
+    return CALCULATOR.library.models.suggest(text)
 
 
 def show(request: ThroughputRequest, result: ThroughputResult) -> View:
@@ -101,24 +99,14 @@ def _facts(estimate: Estimate) -> Facts:
             ("KV cache", f"{number(memory.kv_gib_per_seq)} GiB/user"),
             ("room for", f"{estimate.max_concurrency:,} users"),
             ("bound by", _shares(estimate)),
-            ("compute", _turning(estimate)),
         )
     )
 
 
 def _shares(estimate: Estimate) -> str:
-    """The two largest causes of a step's time: ``weights 71 %, KV 12 %``."""
-    names = {"kv": "KV"}
+    """The two largest causes of a step's time: ``weights 71%, KV 12%``."""
     largest = sorted(estimate.shares.items(), key=lambda item: -item[1])[:2]
-    return ", ".join(f"{names.get(k, k)} {share:.0%}".replace("%", " %") for k, share in largest)
-
-
-def _turning(estimate: Estimate) -> str:
-    if estimate.compute_bound_at is None:
-        return "never the limit here"
-    if estimate.compute_bound_at <= estimate.concurrency:
-        return "is the limit already"
-    return f"the limit from {estimate.compute_bound_at:,} on"
+    return ", ".join(f"{cause.removesuffix(' cache')} {share:.0%}" for cause, share in largest)
 
 
 def _plan(plan: SloPlan) -> Text:
@@ -135,7 +123,8 @@ def _notes(estimate: Estimate) -> list[Block]:
 def _measured(row: Measured) -> tuple[Span, ...]:
     what = METRICS.get(row.metric, row.metric)
     machine = f"{row.n_gpus}x {row.gpu}" if row.n_gpus > 1 else row.gpu
-    load = f"ISL {row.isl} OSL {row.osl}, {row.concurrency} in flight"
+    in_flight = "offline" if row.concurrency == "max" else f"{row.concurrency} in flight"
+    load = f"ISL {row.isl} OSL {row.osl}, {in_flight}"
     where = f"{row.engine} {row.engine_version}".strip()
     source: Span = Anchor(row.source, row.url) if row.url.startswith("https://") else row.source
     return (
@@ -149,7 +138,9 @@ def _measured(row: Measured) -> tuple[Span, ...]:
 def _fitting(result: ThroughputResult) -> list[Block]:
     if not result.fixes:
         return []
-    return [Text(("Fits: " + ", ".join(fix.label for fix in result.fixes) + ".",))]
+    return [
+        Text(("Fits: " + ", ".join(fix.label.removeprefix("Use ") for fix in result.fixes) + ".",))
+    ]
 
 
 def _comparison(result: ThroughputResult) -> View:
@@ -177,7 +168,7 @@ def _comparison(result: ThroughputResult) -> View:
 def _row(estimate: Estimate) -> tuple[str, ...]:
     name = _machine(estimate, parallel=False)
     if not estimate.fits:
-        return (name, "does not fit", "", "")
+        return (name, "no fit", "-", "-")
     return (
         name,
         number(estimate.output_tps.value),
@@ -252,8 +243,9 @@ def details(request: ThroughputRequest, result: ThroughputResult) -> View:
     """What the estimate takes for granted, each with its source."""
     blocks: list[Block] = [Heading((Bold("What this estimate assumes"),))]
     for assumption in result.assumptions:
-        source = f" ({assumption.source})" if assumption.source else ""
-        blocks.append(Text((f"{assumption.text}{source}",)))
+        blocks.append(Text((f"• {assumption.text}",)))
+        if assumption.source:
+            blocks.append(Note((assumption.source,)))
     for estimate in result.estimates:
         if estimate.fits:
             blocks.append(Note((f"{estimate.gpu_name}: {estimate.range_why}",)))
@@ -279,9 +271,7 @@ def _ms(value: float) -> str:
 
 COMMAND = Command(
     tool=TOOL,
-    options=options_of(
-        ThroughputRequest, OPTIONS, {"gpu": suggest_last_gpu, "model": suggest_models}
-    ),
+    options=options_of(ThroughputRequest, OPTIONS, {"gpu": suggest_gpus, "model": suggest_models}),
     show=show,
     details=details,
 )

@@ -7,10 +7,12 @@ pixels high here and 8 there.
 from __future__ import annotations
 
 import io
+import math
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bot.view import Chart, Mark, Series
@@ -26,6 +28,7 @@ FAINT = "#3f4147"
 # Okabe and Ito's palette without black: told apart with every common colour blindness.
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
 MARK = "#ffffff"
+LABEL_ROOM_PX = 34  # between two labels of one line: one and a half lines of 8 points
 TITLE_CHARS = 52  # what fits in one line at 10.5 points
 
 
@@ -61,6 +64,8 @@ def draw(chart: Chart) -> bytes:
     for mark in chart.marks:
         _mark(axes, mark)
     _from_zero(axes, chart)
+    for place, series in enumerate(chart.series):
+        _label(axes, series, COLOURS[place % len(COLOURS)])
     if len(chart.series) > 1:
         axes.legend(
             fontsize=9, frameon=False, labelcolor=INK, loc="best", handlelength=1.2, borderpad=0.2
@@ -108,11 +113,26 @@ def _line(axes: Axes, series: Series, colour: str) -> None:
         series.xs, series.ys, color=colour, linewidth=1.8, marker="o", markersize=3.2,
         label=series.name,
     )  # fmt: skip
-    for x, y, label in zip(series.xs, series.ys, series.labels, strict=False):
-        if label:
-            axes.annotate(
-                label, (x, y), xytext=(4, 4), textcoords="offset points", color=colour, fontsize=8
-            )
+
+
+def _label(axes: Axes, series: Series, colour: str) -> None:
+    for x, y, label in _apart(axes, series):
+        axes.annotate(
+            label, (x, y), xytext=(4, 4), textcoords="offset points", color=colour, fontsize=8
+        )
+
+
+def _apart(axes: Axes, series: Series) -> Iterator[tuple[float, float, str]]:
+    """The labels that have room: from the last point back, those far enough from the one before."""
+    _ = axes.get_xlim(), axes.get_ylim()  # settles the limits, which the transform needs
+    last: tuple[float, float] | None = None
+    points = zip(series.xs, series.ys, series.labels, strict=False)
+    for x, y, label in reversed(list(points)):
+        place = axes.transData.transform((x, y))
+        if not label or (last and math.dist(last, place) < LABEL_ROOM_PX):
+            continue
+        last = (place[0], place[1])
+        yield x, y, label
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
