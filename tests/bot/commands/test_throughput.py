@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.command import answer
+from bot.commands.throughput import COMMAND
+from bot.runner import Outcome
+from bot.view import (
+    CODE_COLUMNS,
+    Button,
+    Chart,
+    Facts,
+    Heading,
+    Note,
+    Table,
+    Text,
+    View,
+    plain,
+)
+from compute.inputs import check_inputs
+from compute.throughput import TOOL
+from compute.throughput.request import ThroughputRequest
+from compute.throughput.result import ThroughputResult
+from tests.sample import PlainContext
+
+LLAMA = {"gpu": "h100", "model": "meta-llama/Llama-3.1-8B"}
+
+
+async def outcome(**inputs: str | int | float) -> Outcome:
+    request = check_inputs(TOOL, {**LLAMA, **inputs})
+    assert isinstance(request, ThroughputRequest)
+    result = await TOOL.run(request, PlainContext())
+    return Outcome("abcdefghijklmnopqrstuv", TOOL, {**LLAMA, **inputs}, request, result, None)
+
+
+async def view(**inputs: str | int | float) -> View:
+    return answer(COMMAND, await outcome(**inputs))
+
+
+def heading(shown: View) -> str:
+    first = shown.blocks[0]
+    assert isinstance(first, Heading)
+    return plain(first.words)
+
+
+def texts(shown: View) -> list[str]:
+    return [plain(b.words) for b in shown.blocks if isinstance(b, Heading | Text | Note)]
+
+
+def test_the_options_are_the_public_names() -> None:
+    assert [option.name for option in COMMAND.options] == [
+        "gpu", "model", "gpus", "batch", "input", "output", "dtype", "kv_dtype", "engine",
+        "parallel", "slo", "rate",
+    ]  # fmt: skip
+    assert [option.name for option in COMMAND.options if option.required] == ["gpu", "model"]
+    assert COMMAND.user_installable
+
+
+async def test_the_first_line_is_the_answer_with_unit_and_range() -> None:
+    asked = await outcome(batch=32)
+    assert isinstance(asked.result, ThroughputResult)
+    speed = asked.result.estimates[0].output_tps
+    first = heading(answer(COMMAND, asked))
+    assert first.startswith(f"{round(speed.value, -1):,.0f} output tokens/s (")
+    assert "tok/s per user" in first and first.endswith("Llama-3.1-8B bf16 on H100 SXM")
+    assert speed.low < speed.value < speed.high
+
+
+async def test_facts_and_tables_fit_a_phone() -> None:
+    for inputs in ({"batch": 32}, {"gpu": "h100,mi300x,rtx 4090"}, {"gpus": 8, "batch": 512}):
+        for block in (await view(**inputs)).blocks:
+            if isinstance(block, Facts):
+                name_width = max(len(name) for name, _ in block.rows)
+                assert all(name_width + 2 + len(value) <= CODE_COLUMNS for _, value in block.rows)
+            if isinstance(block, Table):
+                rows = (block.columns, *block.rows)
+                widths = [max(len(row[i]) for row in rows) for i in range(len(block.columns))]
+                assert sum(widths) + 2 * (len(widths) - 1) <= CODE_COLUMNS
+
+
+async def test_the_chart_marks_this_load_and_tells_its_numbers() -> None:
+    (chart,) = (await view(batch=32)).charts()
+    assert isinstance(chart, Chart)
+    assert chart.marks[0].label == "32 in flight"
+    assert "32" not in chart.series[0].labels  # the mark says it
+    assert chart.series[0].labels[-1].endswith(" in flight")
+    assert "per user" in chart.alt and len(chart.alt) <= 1024
+
+
+async def test_what_does_not_fit_says_so_with_numbers_and_what_would() -> None:
+    shown = await view(model="meta-llama/Llama-3.1-70B")
+    assert heading(shown).startswith("Does not fit: ")
+    assert "131" in heading(shown) and "GiB" in heading(shown)
+    fixes = [b for b in shown.blocks if isinstance(b, Button) and b.action == "fix"]
+    assert fixes and any("2 GPUs" in b.label for b in fixes)
+    assert any(text.startswith("Fits: ") for text in texts(shown))
+
+
+async def test_compared_gpus_stand_side_by_side_and_the_best_is_named() -> None:
+    shown = await view(gpu="h100,mi300x,b200", batch=64)
+    (table,) = (b for b in shown.blocks if isinstance(b, Table))
+    assert [row[0] for row in table.rows] == ["H100 SXM", "MI300X", "B200 SXM"]
+    assert "output tokens/s per GPU, the most of 3" in heading(shown)
+    (chart,) = shown.charts()
+    assert len(chart.series) == 3 and not chart.marks
+
+
+async def test_one_of_several_that_does_not_fit_keeps_its_row() -> None:
+    shown = await view(gpu="rtx 3070,h100")
+    (table,) = (b for b in shown.blocks if isinstance(b, Table))
+    assert table.rows[0][1] == "no fit"
+    assert any("does not fit" in text for text in texts(shown))
+
+
+async def test_targets_are_answered_in_a_sentence() -> None:
+    asked = await outcome(slo="ttft=2s tpot=50ms", rate=10)
+    assert isinstance(asked.result, ThroughputResult) and asked.result.plan is not None
+    assert asked.result.plan.sentence in texts(answer(COMMAND, asked))
+
+
+async def test_prompt_only_speaks_of_prompt_tokens() -> None:
+    assert "prompt tokens/s" in heading(await view(output=0))
+
+
+async def test_assumptions_carry_their_sources() -> None:
+    asked = await outcome()
+    assert COMMAND.details is not None
+    shown = COMMAND.details(asked.request, asked.result)
+    assert isinstance(asked.result, ThroughputResult)
+    for assumption in asked.result.assumptions:
+        assert any(assumption.text in text for text in texts(shown))
+        assert not assumption.source or assumption.source in texts(shown)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h1", "rtx", "mi3", "h100,", "h100, h2", "@everyone", "x" * 6000]
+)
+@pytest.mark.parametrize("option", ["gpu", "model"])
+def test_suggestions_stay_within_discords_limits(option: str, text: str) -> None:
+    found = COMMAND.option(option)
+    assert found is not None and found.suggest is not None
+    pairs = found.suggest(text)
+    assert len(pairs) <= 25
+    assert all(1 <= len(label) <= 100 and 1 <= len(value) <= 100 for label, value in pairs)
+
+
+def test_a_gpu_is_suggested_by_its_beginning_and_kept_in_a_list() -> None:
+    option = COMMAND.option("gpu")
+    assert option is not None and option.suggest is not None
+    assert option.suggest("h1")[0][1].lower().startswith("h100")
+    assert option.suggest("mi300x, h2")[0][1].startswith("mi300x, ")
