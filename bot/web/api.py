@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from bot.command import MAX_CHOICES, Choice, Command, Option, answer
+from bot.command import MAX_CHOICES, Choice, Command, Option, answer, fixes_of
 from bot.results import Deleter
 from bot.runner import Asker
 from bot.web.answering import DELETE_KEY_HEADER, delete_key_of, is_kept, limit_reads, limit_runs
@@ -89,7 +89,7 @@ async def run_tool(request: web.Request) -> web.Response:
     outcome = await services.runner.run(command.tool, inputs, asker)
     kept = await is_kept(outcome)
     if outcome.refusal is not None:
-        return json_response(error_body(outcome.refusal, outcome.ref), 422)
+        return json_response(error_body(outcome.refusal, outcome.ref, fixes_of(outcome)), 422)
     return json_response(
         {
             "id": outcome.id,
@@ -154,5 +154,6 @@ async def delete_result(request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Alive: this loop answers."""
-    return json_response({"status": "ok"})
+    """Alive: this loop answers; and how late it wakes, and the memory it holds."""
+    pulse = request.app[SERVICES].pulse
+    return json_response({"status": "ok"} | (asdict(pulse.snapshot()) if pulse else {}))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 from pydantic_core import to_json
 
 from bot.web.assets import TEMPLATES
-from compute.tool import Refusal
+from compute.tool import Fix, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def json_response(payload: object, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json")
 
 
-def error_body(refusal: Refusal, ref: str) -> dict[str, Any]:
+def error_body(refusal: Refusal, ref: str, fixes: Sequence[Fix] = ()) -> dict[str, Any]:
     """The one shape of an error in the API."""
     return {
         "error": {
@@ -50,7 +51,7 @@ def error_body(refusal: Refusal, ref: str) -> dict[str, Any]:
             "given": refusal.given,
             "nearest": list(refusal.nearest),
             "example": refusal.example,
-            "fixes": [fix.model_dump(mode="json") for fix in refusal.fixes],
+            "fixes": [fix.model_dump(mode="json") for fix in fixes],
             "ref": ref,
         }
     }

@@ -59,6 +59,7 @@ async def secure(request: web.Request, response: web.StreamResponse) -> None:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
+    headers["Server"] = "k2c"  # aiohttp would tell its version and Python's
     if request.path.startswith("/api/"):
         headers.add("Vary", "Origin")
         origin = request.headers.get("Origin", "")

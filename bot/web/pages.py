@@ -115,6 +115,11 @@ def _example(command: Command, option: Option) -> str:
     return str(examples[0]) if examples else ""
 
 
+def _default(command: Command, option: Option) -> str:
+    default = command.tool.request.model_fields[option.field].default
+    return str(default) if isinstance(default, str | int) else ""
+
+
 async def tool_form(request: web.Request) -> web.Response:
     """A form with every option of a command, filled from the query."""
     command = _command(request)
@@ -148,7 +153,7 @@ def _form(
         {
             "option": option,
             "value": values.get(option.name, ""),
-            "example": _example(command, option),
+            "example": _example(command, option) or _default(command, option),
         }
         for option in command.options
     ]

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.command import Command
 from bot.limits import Limiter
+from bot.pulse import Pulse
 from bot.results import Results
 from bot.runner import Runner
 from bot.view import Chart
@@ -37,6 +38,7 @@ class Services:
     limiter: Limiter
     site: Site
     base_url: str = ""
+    pulse: Pulse | None = None
 
 
 SERVICES = web.AppKey("services", Services)
