@@ -15,6 +15,7 @@ from bot.command import Command
 from bot.commands import load_commands
 from bot.limits import Limiter
 from bot.lock import DataDirError, DataDirLock
+from bot.pulse import Pulse
 from bot.render.chart import ChartRenderer
 from bot.results import Results
 from bot.runner import Runner
@@ -42,6 +43,7 @@ class App:
         self.base_url = settings.public_url
         self._parts = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._pulse = Pulse()
         self._failure: StartError | None = None
 
     async def run(self, say: Say) -> None:
@@ -85,6 +87,7 @@ class App:
         limiter = Limiter()
         await self._start_pages(say, commands, runner, results, charts, limiter)
         self._start_discord(say, commands, runner, results, store, charts, limiter)
+        self._background(self._pulse.run())
         self._background(_purge(results))
         self._background(_warm(charts))
 
@@ -98,8 +101,9 @@ class App:
 
         host, port = self.settings.http_host, self.settings.http_port
         services = Services(
-            self.settings, commands, runner, results, charts, limiter, load_site(), self.base_url
-        )
+            self.settings, commands, runner, results, charts, limiter, load_site(), self.base_url,
+            self._pulse,
+        )  # fmt: skip
         try:
             pages, url = await start_pages(create_app(services), host, port)
         except OSError as error:
