@@ -31,11 +31,13 @@ MAX_ALT = 1_000  # Discord allows 1,024
 MAX_LABEL = 80
 MAX_URL = 512
 MAX_CUSTOM_ID = 100
-MAX_BUTTONS = 25  # five rows: with the container, a few texts and a picture well under 40 parts
-MAX_FILES = 5
+MAX_BUTTONS = 20  # of 40 components: 1 container, 4 rows, 20 buttons, up to 15 texts and files
+MAX_FILES = 3
+MAX_PARTS = 6  # texts and files after which texts are no longer kept apart for their looks
 MAX_FILE_BYTES = 10 * 2**20  # what every server takes, boosted or not
 ROW = 5
 WORTH_CUTTING = 200  # characters: a shorter piece of a block is not worth showing
+FENCE = "```"
 CHART_NAME = "chart.png"
 EPHEMERAL = 1 << 6
 
@@ -174,8 +176,11 @@ class _Page:
             self._join(self.rest)
 
     def _join(self, text: str) -> None:
-        if self.parts and isinstance(self.parts[-1], str):
-            self.parts[-1] += f"\n{text}"
+        last = self.parts[-1] if self.parts else None
+        # After a code block a line end of our own would show as an empty line.
+        apart = not isinstance(last, str) or last.endswith(FENCE)
+        if isinstance(last, str) and (not apart or len(self.parts) >= MAX_PARTS):
+            self.parts[-1] = f"{last}\n{text}"
         else:
             self.parts.append(text)
 
@@ -219,7 +224,7 @@ def _text(block: Block, base_url: str) -> str:
 
 def _fenced(lines: Iterable[str]) -> str:
     body = "\n".join(lines)
-    return f"```\n{body}\n```" if body else ""
+    return f"{FENCE}\n{body}\n{FENCE}" if body else ""
 
 
 def _alt(chart: Chart) -> str:
@@ -265,7 +270,7 @@ def length(text: str) -> int:
 
 def _cut(text: str, room: int) -> str:
     """What fits of a block that does not: whole lines of code, whole words of a sentence."""
-    fence = text.startswith("```")
+    fence = text.startswith(FENCE)
     room -= len("\n```") + 2
     if room < WORTH_CUTTING:
         return ""

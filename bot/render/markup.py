@@ -13,7 +13,7 @@ BLANKS = dict.fromkeys((0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x034F, 0x17B4, 
 MAX_MARKS = 2  # accents on one letter; more is a tower that covers the lines above
 GRAVE = "\u02cb"  # looks like a backtick and closes nothing
 
-_INLINE = re.compile(r"[\\*`\[]|~~|\|\||<(?=\S)|(?<![^\W_])_|_(?![^\W_])")
+_INLINE = re.compile(r"[\\*`\[]|~~|\|\||<(?=[@#:/+a-z])|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE)
 _LINE_START = re.compile(r"^(\s*)([#>+-](?=[ #>])|-(?=# ))", re.MULTILINE)
 _LIST_NUMBER = re.compile(r"^(\s*\d+)([.)])(?= )", re.MULTILINE)
 _ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*):(?=//)", re.IGNORECASE)
