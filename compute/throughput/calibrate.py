@@ -32,7 +32,7 @@ from content.models import load_models
 NOISE = 0.15  # ln units: the same configuration published twice differs by 14 % in the median
 PULL = 1.0
 EVALUATIONS = 12
-FOLD_EVALUATIONS = 6
+FOLD_EVALUATIONS = 8  # from the priors, so that nothing of the held-out group leaks in
 COVERED = 0.80
 
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = log_errors(cases, fitted)
     print_scores("in sample", cases, errors, detailed=True)
     if options.folds:
-        held = {name: fold_errors(cases, definitions, fitted, name) for name in ("source", "gpu")}
+        held = {name: fold_errors(cases, definitions, start, name) for name in ("source", "gpu")}
         for name, left_out in held.items():
             print_scores(f"leave one {name} out", cases, left_out, detailed=name == "source")
         fitted = fitted.replaced(half_widths(cases, held["source"]))
@@ -111,13 +111,13 @@ def log_errors(cases: Sequence[Case], p: Parameters) -> list[float]:
 
 
 def fold_errors(
-    cases: Sequence[Case], definitions: Sequence[Parameter], fitted: Parameters, field: str
+    cases: Sequence[Case], definitions: Sequence[Parameter], start: Parameters, field: str
 ) -> list[float]:
     """Errors of every case by parameters fitted without its whole group."""
     errors = [0.0] * len(cases)
     for group in sorted({str(getattr(case.row, field)) for case in cases}):
         kept = [case for case in cases if str(getattr(case.row, field)) != group]
-        p = fit(kept, definitions, fitted, FOLD_EVALUATIONS)
+        p = fit(kept, definitions, start, FOLD_EVALUATIONS)
         for place, case in enumerate(cases):
             if str(getattr(case.row, field)) == group:
                 errors[place] = log_errors([case], p)[0]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compute.throughput.deployment import Deployment, deploy, rates_of
-from compute.throughput.dtypes import weight_dtype
+from compute.throughput.dtypes import WeightDtype, weight_dtype
 from compute.throughput.engines import pick_engine
 from compute.throughput.fit import fits
-from compute.throughput.hardware import from_catalogue
+from compute.throughput.hardware import Device, from_catalogue
+from compute.throughput.memory import GIB
 from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.parallel import Layout
 from compute.throughput.parameters import Parameters
+from compute.throughput.roofline import prefill_pass
 from compute.throughput.serving import Load, Served, serve
 from content.gpus import GpuCatalogue
 from content.measurements import Measurement
 from content.models import ModelCatalogue
+
+FILE_SIZE = re.compile(r"gguf (\d+(?:\.\d+)?) GiB")
+DEPTH = re.compile(r"pp(\d+) @ d(\d+)")  # llama-bench: prompt tokens after that many cached ones
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,21 @@ def _deployment(row: Measurement, model: ModelSpec, gpus: GpuCatalogue) -> Deplo
     assert gpu is not None, row.gpu
     device = from_catalogue(gpu)
     engine = pick_engine(row.engine, row.weight_dtype, device)
-    weights = weight_dtype(row.weight_dtype, model, device, engine.name)
+    weights = _weights(row, model, device, engine.name)
     for layout in row_layouts(row):
         deployment = deploy(model, device, layout, engine, weights, row.kv_dtype)
         if fits(deployment, Load(row.isl, row.osl, row.concurrency)):
             break
     return deployment
+
+
+def _weights(row: Measurement, model: ModelSpec, device: Device, engine: str) -> WeightDtype:
+    """The row's format; where it states the size of the file, the bits that file really has."""
+    weights = weight_dtype(row.weight_dtype, model, device, engine)
+    size = FILE_SIZE.search(row.notes)
+    if size is None or weights.family != "gguf":
+        return weights
+    return replace(weights, bits=float(size.group(1)) * 8 * GIB / model.total_params)
 
 
 def row_layouts(row: Measurement) -> list[Layout]:
@@ -72,6 +87,10 @@ def row_layouts(row: Measurement) -> list[Layout]:
 def predict(case: Case, p: Parameters) -> float:
     """The row's metric as the estimator sees it, in the metric's unit."""
     rates = rates_of(case.deployment, p)
+    depth = DEPTH.search(case.row.notes)
+    if depth is not None and case.row.metric == "prefill_tps":
+        fresh = float(depth.group(1))
+        return fresh / prefill_pass(rates, fresh, done=float(depth.group(2))).total_s
     return metric_value(case.row.metric, serve(case.deployment, rates, case.load, p))
 
 

@@ -14,7 +14,7 @@ from compute.throughput.parameters import Parameters
 
 US = 1e-6
 HOST_LINK_GBS = 8.0  # GPUs without a link of their own talk through the host
-NVIDIA_ARCHS = ("Hopper", "Blackwell", "Blackwell Ultra", "Ada", "Ampere", "Turing", "Volta")
+LOCAL_ENGINES = ("llama.cpp", "exllamav2")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _line(
     reached = min(0.97, _bandwidth_share(item, device, engine, weights, p))
     done = min(0.97, _compute_share(item, device, engine, weights, p, prefill))
     rate = device.rates.get(item.compute, device.rates["fp16"])
-    if engine.group in ("llama.cpp", "exllamav2") and device.halves_fp32_accumulation:
+    if engine.group in LOCAL_ENGINES and device.halves_fp32_accumulation:
         rate *= 2.0
     return Line(item, 1.0 / (device.bandwidth_gbs * 1e9 * reached), 1.0 / (rate * 1e12 * done))
 
@@ -109,6 +109,8 @@ def _bandwidth_share(
         share *= p.get(f"bandwidth.{weights.family}", 1.0)
         if item.kind == "experts":
             share *= p["bandwidth.experts"]
+        if engine.group in LOCAL_ENGINES and device.memory_kind == "hbm":
+            share *= p["bandwidth.local_hbm"]
     elif item.kind == "cache":
         share *= p["bandwidth.cache_gguf" if reads_gguf(engine) else "bandwidth.cache"]
     elif item.kind == "latent cache":

@@ -92,7 +92,9 @@ def prefill_pass(rates: Rates, tokens: float, done: float = 0.0, prompts: float 
     link = chunks * _link_seconds(rates, tokens * prompts / chunks, rates.allreduce_latency_s)
     # stages work on different chunks at once; a single chunk passes them one after another
     flow = (chunks + rates.layout.pp - 1) / (chunks * rates.layout.pp)
-    overhead = chunks * rates.prefill_step_s
+    work = memory + compute + link
+    # kernels are launched ahead of the GPU, so launching only shows where it takes longer
+    overhead = _combine(work, chunks * rates.prefill_step_s, rates.sharpness) - work
     return PassTime(memory * flow, compute * flow, link * flow, overhead * flow, weights, cache)
 
 
