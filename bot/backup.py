@@ -56,13 +56,12 @@ def _is_ours(path: Path) -> bool:
 
 def _copy(database: Path, part: Path) -> None:
     """All pages in one step: one read transaction, which no writer can make start again."""
-    # rw, because a file left by a killed process has a WAL that must be read back.
     with (
-        contextlib.closing(connect(database, "rw")) as source,
+        contextlib.closing(connect(database, "ro")) as source,
         contextlib.closing(connect(part, "rw")) as copy,
     ):
         source.conn.backup(copy.conn, pages=-1)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+        copy.execute("PRAGMA journal_mode = DELETE")  # readable from a read-only place, too
         verdict = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"the copy is damaged ({verdict}), and so is the database")

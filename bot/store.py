@@ -135,16 +135,19 @@ class Store:
         await asyncio.to_thread(self._shut)
 
     async def _write_queued(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting or not self._closed:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-                changes = [waiting.change for waiting in batch]
-                outcomes = await loop.run_in_executor(self._writer, _run_batch, self._db, changes)
-                for waiting, outcome in zip(batch, outcomes, strict=True):
-                    _settle(waiting.future, outcome)
+                await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        loop = asyncio.get_running_loop()
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        changes = [waiting.change for waiting in batch]
+        outcomes = await loop.run_in_executor(self._writer, _run_batch, self._db, changes)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            _settle(waiting.future, outcome)
 
     def _run_query(self, query: Callable[[Database], Any]) -> _Outcome:
         try:

@@ -60,6 +60,7 @@ def test_a_backup_is_one_file_with_everything_only_its_owner_can_read(
     assert target.stat().st_mode & 0o077 == 0
     assert {file.name for file in target.parent.iterdir()} == {"data", target.name}
     assert facts(target) == {"a": "x", "b": "x"}
+    assert target.read_bytes()[18:20] == b"\x01\x01", "a WAL file cannot be read from a CD"
 
 
 async def test_a_copy_taken_while_the_bot_writes_is_one_moment_and_complete(
@@ -161,6 +162,16 @@ def test_the_database_itself_a_link_a_folder_and_a_missing_place_are_sentences(
     ):
         with pytest.raises(StoreError, match=sentence):
             backup(path, wrong)
+
+
+def test_a_link_laid_for_the_unfinished_copy_is_not_followed(path: Path, target: Path) -> None:
+    made(path)
+    victim = target.with_name("victim")
+    victim.write_text("precious")
+    target.with_name(f".{target.name}.{os.getpid()}.part").symlink_to(victim)
+    with pytest.raises(StoreError, match="File exists"):
+        backup(path, target)
+    assert victim.read_text() == "precious"
 
 
 def test_no_database_is_a_sentence(path: Path, target: Path) -> None:

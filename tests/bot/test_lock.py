@@ -63,6 +63,12 @@ def test_a_killed_owner_leaves_no_lock_behind(tmp_path: Path) -> None:
         assert is_held(tmp_path) == (True, os.getpid())
 
 
+def test_a_longer_pid_of_before_leaves_no_digits(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("99999999999\n")
+    with DataDirLock(tmp_path):
+        assert is_held(tmp_path) == (True, os.getpid())
+
+
 def test_two_locks_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
     with DataDirLock(tmp_path), pytest.raises(DataDirBusy):
         DataDirLock(tmp_path).acquire()

@@ -143,7 +143,8 @@ async def test_a_failure_nobody_waits_for_is_logged_by_us_and_not_by_asyncio(
         raise LookupError("no such thing")
 
     store.write(bad)
-    await store.write(put("after"))
+    await store.write(put("same batch"))
+    await store.write(put("next batch"))
     gc.collect()
     assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == [
         "bot.store"
