@@ -200,8 +200,9 @@ def _size(count: int) -> str:
 
 
 def _button_row(blocks: Iterable[Block], presses: tuple[Press, ...], around: Around) -> Markup:
-    parts = [*(_press(press, primary=True) for press in presses), *_buttons(blocks, around)]
-    return Markup('<div class="buttons">{}</div>').format(Markup("").join(parts))
+    parts = [*(_press(press) for press in presses), *_buttons(blocks, around)]
+    shown = Markup("").join(part for part in parts if part)
+    return Markup('<div class="buttons">{}</div>').format(shown) if shown else Markup("")
 
 
 def _buttons(blocks: Iterable[Block], around: Around) -> Iterator[Markup]:
@@ -220,7 +221,7 @@ def _button(button: Button, around: Around) -> Markup:
         case "details" if around.details is not None:
             return _details(button.label, around.details, around.level)
         case "fix" if around.result_id:
-            return _press(Press(button.label, f"{page}/fix/{button.argument}"), primary=True)
+            return _press(Press(button.label, f"{page}/fix/{button.argument}"))
         case "share" if around.result_id:
             return _link_button(button.label, page, "share")
         case "chart" if around.result_id:
@@ -238,17 +239,12 @@ def _link_button(label: str, url: str, action: str = "") -> Markup:
     )
 
 
-def _press(press: Press, *, primary: bool) -> Markup:
+def _press(press: Press) -> Markup:
     hidden = Markup('<input type="hidden" name="line" value="{}">').format(press.line)
     return Markup(
         '<form method="post" action="{url}" class="press">{hidden}'
-        '<button class="button{style}">{label}</button></form>'
-    ).format(
-        url=press.url,
-        hidden=hidden if press.line else "",
-        style=" primary" if primary else "",
-        label=press.label,
-    )
+        '<button class="button primary">{label}</button></form>'
+    ).format(url=press.url, hidden=hidden if press.line else "", label=press.label)
 
 
 def _details(label: str, details: View, level: int) -> Markup:

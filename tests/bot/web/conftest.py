@@ -39,7 +39,11 @@ from config.settings import load_settings
 from content.site import load_site
 from tests import sample
 
-PNG = b"\x89PNG\r\n\x1a\n plain"
+# One grey pixel.
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+    "3a7e9b550000000a49444154789c636800000082008177cd72b60000000049454e44ae426082"
+)
 
 
 class EchoRequest(Request):

@@ -1,0 +1,171 @@
+"""A person at the command bar: types, completes with keys, reads, opens, shares, deletes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bot.web.chromium import DESKTOP, PHONE, chromium, complaints
+from tests.bot.web.conftest import Pages
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE_S = 10.0
+OVERFLOWING = """
+const wide = document.documentElement.clientWidth;
+return [...document.body.querySelectorAll("*")].filter((e) => !e.closest(".scroll, .skip"))
+  .filter((e) => e.getBoundingClientRect().right > wide + 1).map((e) => e.outerHTML.slice(0, 80));
+"""
+
+
+def wait(chrome: Chrome, selector: str) -> WebElement:
+    """The first element of ``selector`` that can be seen, as soon as there is one."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support import expected_conditions
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    seen = expected_conditions.visibility_of_element_located((By.CSS_SELECTOR, selector))
+    found: WebElement = WebDriverWait(chrome, PATIENCE_S).until(seen)
+    return found
+
+
+def until(chrome: Chrome, condition: Callable[[], bool]) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(chrome, PATIENCE_S).until(lambda _: condition())
+
+
+def ask(chrome: Chrome, line: str) -> WebElement:
+    """Type a line, leave the suggestions, and wait for its answer."""
+    from selenium.webdriver.common.keys import Keys
+
+    bar = wait(chrome, "#line")
+    bar.clear()
+    bar.send_keys(line, Keys.ESCAPE, Keys.ENTER)
+    return wait(chrome, ".answers article .buttons")
+
+
+def completes_with_the_keyboard(url: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    with chromium(DESKTOP) as chrome:
+        chrome.get(url)
+        bar = wait(chrome, "#line")
+        bar.send_keys("/k")
+        wait(chrome, "#choices li")
+        assert bar.get_attribute("aria-expanded") == "true"
+        bar.send_keys(Keys.TAB, "lay")
+        until(chrome, lambda: "layers:" in wait(chrome, "#choices li").text)
+        bar.send_keys(Keys.TAB, "32 kv")
+        until(chrome, lambda: "kv_dtype:" in wait(chrome, "#choices li").text)
+        bar.send_keys(Keys.ARROW_DOWN)
+        assert bar.get_attribute("aria-activedescendant") == "choice-0"
+        bar.send_keys(Keys.ENTER)
+        until(chrome, lambda: "fp16" in wait(chrome, "#choices li").text)
+        bar.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+        until(chrome, lambda: bar.get_attribute("value") == "/kv layers:32 kv_dtype:fp8 ")
+        bar.send_keys(Keys.ESCAPE, Keys.ENTER)
+        assert "0.062 GiB" in wait(chrome, ".answers article strong").text
+        assert complaints(chrome) == []
+
+
+def opens_and_reuses_an_answer(url: str) -> None:
+    with chromium(DESKTOP) as chrome:
+        chrome.get(url)
+        ask(chrome, "/kv layers:32 input:2048")
+        wait(chrome, "summary").click()
+        assert "8 KV heads of 128" in wait(chrome, ".inside").text
+        wait(chrome, ".press button").click()
+        until(chrome, lambda: "0.125 GiB" in wait(chrome, ".answers article strong").text)
+        bar = wait(chrome, "#line")
+        assert bar.get_attribute("value") == "/kv layers:32 input:2048 kv_dtype:fp8"
+        bar.clear()
+        wait(chrome, "[data-action=change]").click()
+        assert bar.get_attribute("value") == "/kv layers:32 input:2048 kv_dtype:fp8"
+        assert complaints(chrome) == []
+
+
+def deletes_only_what_this_browser_made(url: str, other: str) -> None:
+    with chromium(DESKTOP) as chrome:
+        chrome.get(url)
+        ask(chrome, "/kv layers:32")
+        page = wait(chrome, "[data-action=share]").get_attribute("href")
+        assert page is not None
+        chrome.get(f"{url}/r/{other}")
+        assert not chrome.find_elements("css selector", "[data-owner]:not([hidden])")
+        chrome.get(page)
+        wait(chrome, "[data-action=delete]").click()
+        wait(chrome, "#bar")
+        chrome.get(page)
+        assert "was deleted" in wait(chrome, "h1").text
+
+
+def shows_hostile_words_as_words(url: str, line: str) -> None:
+    with chromium(DESKTOP) as chrome:
+        chrome.get(url)
+        ask(chrome, line)
+        assert "<img" in wait(chrome, ".answers article").text
+        chrome.get(wait(chrome, "[data-action=share]").get_attribute("href") or "")
+        wait(chrome, ".again")
+        assert chrome.execute_script("return window.hurt") is None
+        assert complaints(chrome) == []
+
+
+def fits_a_phone(url: str, answer: str) -> None:
+    with chromium(PHONE) as chrome:
+        for path in ("/", "/tools/kv", f"/r/{answer}", "/nowhere"):
+            chrome.get(url + path)
+            wait(chrome, "main")
+            assert chrome.execute_script(OVERFLOWING) == [], path
+        chrome.get(url)
+        ask(chrome, "/echo words:" + "x" * 500)
+        assert chrome.execute_script(OVERFLOWING) == []
+
+
+def works_without_javascript(url: str) -> None:
+    with chromium(DESKTOP, javascript=False) as chrome:
+        chrome.get(url)
+        bar = wait(chrome, "#line")
+        bar.send_keys("/kv layers:32 input:2048")
+        wait(chrome, "#bar button").click()
+        assert "0.250 GiB" in wait(chrome, ".answers article strong").text
+        wait(chrome, "summary").click()
+        assert "8 KV heads of 128" in wait(chrome, ".inside").text
+        chrome.get(wait(chrome, "[data-action=share]").get_attribute("href") or "")
+        wait(chrome, ".press button").click()
+        assert "0.125 GiB" in wait(chrome, ".answers article strong").text
+        assert "kv_dtype:fp8" in (wait(chrome, "#line").get_attribute("value") or "")
+
+
+async def test_a_command_is_completed_and_run_with_the_keyboard_alone(pages: Pages) -> None:
+    await asyncio.to_thread(completes_with_the_keyboard, pages.url)
+
+
+async def test_assumptions_open_repairs_run_and_inputs_come_back(pages: Pages) -> None:
+    await asyncio.to_thread(opens_and_reuses_an_answer, pages.url)
+
+
+async def test_a_browser_deletes_its_own_answers_and_is_not_offered_others(pages: Pages) -> None:
+    other = await pages.run("/kv layers:1", **{"X-Delete-Key": "o" * 32})
+    await asyncio.to_thread(deletes_only_what_this_browser_made, pages.url, other["id"])
+
+
+async def test_hostile_words_run_nothing(pages: Pages) -> None:
+    line = '/echo words:<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
+    await asyncio.to_thread(shows_hostile_words_as_words, pages.url, line)
+
+
+async def test_nothing_is_wider_than_a_phone(pages: Pages) -> None:
+    answer = await pages.run("/kv layers:32 model:" + "m" * 190)
+    await asyncio.to_thread(fits_a_phone, pages.url, answer["id"])
+
+
+async def test_everything_works_without_javascript(pages: Pages) -> None:
+    await asyncio.to_thread(works_without_javascript, pages.url)
