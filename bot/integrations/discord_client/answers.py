@@ -21,18 +21,22 @@ from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (
     asker_of,
     edit_in_channel,
+    may_attach,
     post_in_channel,
     private_place,
 )
 from bot.integrations.discord_client.reply import Fate, Reply
 from bot.render.chart import ChartBusy, ChartFailed
 from bot.render.discord import Message, Shown, notice, render
-from bot.results import Posted, StoredResult
+from bot.results import StoredResult
 from bot.runner import Outcome
 from bot.view import Chart, View
 
 log = logging.getLogger(__name__)
 
+# The interaction is no way to the person any more; the bot's own right may be. Not LOST: there
+# the answer may stand already, and a second one would double it.
+TOO_LATE = (Fate.LATE, Fate.DEAD)
 SAVING_S = 1.5  # a press is to be answered within 3 s, also where the disk is slow
 
 
@@ -71,7 +75,7 @@ class Answers:
         private = private_place(reply.interaction)
         if self._parts.runner.waits(tool, ask.inputs):
             fate = await reply.think(private=private)
-            if fate is Fate.TAKEN or (fate is not Fate.DONE and private):
+            if fate is Fate.TAKEN or (fate is Fate.LATE and private):
                 return
         asker = asker_of(reply.interaction, private=private)
         outcome = await self._parts.runner.run(tool, ask.inputs, asker)
@@ -117,62 +121,54 @@ class Answers:
             self._saving.pop(showing.shown.result_id, None)
 
     async def _show_text_then_chart(self, reply: Reply, showing: Showing) -> None:
-        view, shown, private = showing.view, showing.shown, showing.private
-        chart = next(iter(view.charts()), None)
+        view, shown = showing.view, showing.shown
+        chart = next(iter(view.charts()), None) if may_attach(reply.interaction) else None
         if chart is not None:
             shown = replace(shown, png=self._parts.charts.cached(chart))
         message = render(view, shown)
         fate = await (
-            reply.update(message) if showing.in_place else reply.answer(message, private=private)
+            reply.update(message)
+            if showing.in_place
+            else reply.answer(message, private=showing.private)
         )
-        posted = None if private else await self._rescue(reply, view, shown, fate)
-        await self._keep(showing.outcome)
-        if fate is not Fate.DONE and posted is None:
+        if fate in TOO_LATE and not showing.private:
+            shown = replace(shown, mention=reply.interaction.user.id)
+            reply.posted = await post_in_channel(reply.interaction, render(view, shown))
+        await self._keep(reply, showing)
+        if fate is not Fate.DONE and reply.posted is None:
             return
-        await self._attach(reply, shown.result_id, posted)
-        if chart is not None and shown.png is None:
-            message = await self.with_chart(view, chart, shown)
-            if posted is not None:
-                await edit_in_channel(reply.interaction.client, posted, message)
-            else:
-                await reply.edit(message)
+        if chart is None or shown.png is not None:
+            return
+        later = await self.with_chart(view, chart, shown)
+        if later is None:
+            return
+        fate = await reply.edit(later) if fate is Fate.DONE else fate
+        if fate in TOO_LATE and not showing.private and reply.posted is not None:
+            await edit_in_channel(reply.interaction.client, reply.posted, later)
 
-    async def with_chart(self, view: View, chart: Chart, shown: Shown) -> Message:
-        """The message with its chart; with a Chart button while too many others wait."""
+    async def with_chart(self, view: View, chart: Chart, shown: Shown) -> Message | None:
+        """The message with its chart, or a Chart button while too many wait; None: no chart."""
         try:
             shown = replace(shown, png=await self._parts.charts.png(chart), chart_button=False)
         except ChartBusy:
             shown = replace(shown, chart_button=True)
         except ChartFailed as error:
             log.warning("the chart of %s: %s", shown.result_id[:6], error)
+            return None
         return render(view, shown)
 
-    async def _rescue(self, reply: Reply, view: View, shown: Shown, fate: Fate) -> Posted | None:
-        """The answer by the bot's own right, where the interaction came or ended too late."""
-        if fate not in (Fate.LATE, Fate.DEAD, Fate.LOST):
-            return None
-        asker = reply.interaction.user.id
-        posted = await post_in_channel(
-            reply.interaction, render(view, replace(shown, mention=asker))
-        )
-        log.info("interaction %d: posted instead: %s", reply.interaction.id, posted is not None)
-        return posted
-
-    async def _keep(self, outcome: Outcome | None) -> None:
-        """Wait for the row; the answer is out already, so a failure is only logged."""
-        if outcome is None or outcome.saved is None:
-            return
+    async def _keep(self, reply: Reply, showing: Showing) -> None:
+        """Wait for the row, then note its message. The answer is out: a failure is only logged."""
         try:
-            await outcome.saved
-        except Exception:
-            log.exception("ref %s: the answer could not be kept", outcome.ref)
-
-    async def _attach(self, reply: Reply, result_id: str, posted: Posted | None) -> None:
-        if posted is None:
+            if showing.outcome is not None and showing.outcome.saved is not None:
+                await showing.outcome.saved
             await reply.find_message()
-        where = posted or reply.posted
-        if where is not None and where.channel_id:
-            await self._parts.results.attach_message(result_id, where.channel_id, where.message_id)
+            if reply.posted is not None and reply.posted.channel_id:
+                await self._parts.results.attach_message(
+                    showing.shown.result_id, reply.posted.channel_id, reply.posted.message_id
+                )
+        except Exception:
+            log.exception("ref %s: the answer could not be kept", showing.shown.result_id[:6])
 
     def _wait_s(self, interaction: discord.Interaction[Any]) -> float:
         settings = self._parts.settings

@@ -19,6 +19,7 @@ from bot.integrations.discord_client.place import (
     asker_of,
     edit_in_channel,
     is_moderator,
+    may_attach,
     private_place,
 )
 from bot.integrations.discord_client.reply import Fate, Reply
@@ -33,6 +34,8 @@ UNKNOWN = "**I don't know this button any more.** Run the command again to get a
 EXPIRED = (
     "**This answer is no longer kept.** Run the command again: the inputs are easy to see above."
 )
+NO_CHART = "**I may not attach pictures here.** The page of the answer has its chart."
+NOT_DRAWN = "**The chart could not be drawn.** Its numbers are all in the text."
 DELETED = "**This answer was deleted** by <@{user}>."
 DELETED_FOR_YOU = "**Deleted.** The answer, its page and its inputs are gone."
 STILL_SHOWN = (
@@ -156,13 +159,17 @@ class Buttons:
 
     async def _chart(self, press: Press) -> None:
         view = answer(press.command, press.outcome())
-        if not view.charts() or await press.reply.hold() is not Fate.DONE:
+        if not view.charts() or not may_attach(press.interaction):
+            await press.reply.answer(notice(NO_CHART), private=True)
             return
-        public = not press.on_private
-        message = await self._answers.with_chart(
-            view, view.charts()[0], self._seen(press, public=public)
-        )
-        await press.reply.edit(message)
+        if await press.reply.hold() is not Fate.DONE:
+            return
+        shown = self._seen(press, public=not press.on_private)
+        message = await self._answers.with_chart(view, view.charts()[0], shown)
+        if message is None:
+            await press.reply.whisper(notice(NOT_DRAWN))
+        else:
+            await press.reply.edit(message)
 
     def _seen(self, press: Press, *, public: bool) -> Shown:
         shown = self._answers.shown(press.row.id, public=public)

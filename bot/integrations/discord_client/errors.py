@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 
 REMEMBERED = 4_096  # interactions; a repeated dispatch comes within seconds of the first
 
+FORESEEN = (
+    app_commands.CommandNotFound,
+    app_commands.CommandSignatureMismatch,
+    app_commands.CheckFailure,
+)
+
 
 class Seen:
     """Which interactions were begun, so that one that is dispatched twice runs once."""
@@ -47,7 +53,15 @@ async def guarded(reply: Reply, work: Awaitable[object]) -> None:
 async def explain(reply: Reply, error: Exception) -> None:
     """Say that something failed, once, to its asker alone. Never raises."""
     ref = secrets.token_hex(3)
-    log.error("ref %s: interaction %d failed", ref, reply.interaction.id, exc_info=error)
+    known = isinstance(error, FORESEEN)
+    log.log(
+        logging.INFO if known else logging.ERROR,
+        "ref %s: interaction %d failed: %s",
+        ref,
+        reply.interaction.id,
+        error,
+        exc_info=None if known else error,
+    )
     try:
         await _say(reply, sentence(error, ref))
     except Exception as second:

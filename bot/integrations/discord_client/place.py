@@ -61,6 +61,11 @@ def may_post(interaction: discord.Interaction[Any]) -> bool:
     return may.send_messages_in_threads if in_thread else may.send_messages
 
 
+def may_attach(interaction: discord.Interaction[Any]) -> bool:
+    """Whether a picture may be sent here; without the right Discord refuses the whole message."""
+    return interaction.guild_id is None or interaction.app_permissions.attach_files
+
+
 async def post_in_channel(interaction: discord.Interaction[Any], message: Message) -> Posted | None:
     """The answer as a plain message that mentions its asker, once; None when it cannot be."""
     if not may_post(interaction) or interaction.channel_id is None:

@@ -44,6 +44,7 @@ class Fate(Enum):
     GONE = auto()  # somebody deleted the message
     DEAD = auto()  # the interaction's 15 minutes are over
     LOST = auto()  # Discord could not be reached
+    DENIED = auto()  # a permission was taken away meanwhile
 
 
 class Stage(Enum):
@@ -88,10 +89,13 @@ class Reply:
 
     async def think(self, *, private: bool) -> Fate:
         """Show "thinking": the answer takes longer than Discord waits."""
-        return await self._first(
+        fate = await self._first(
             lambda: self.interaction.response.defer(thinking=True, ephemeral=private),
             Stage.THINKING,
         )
+        if fate is Fate.LOST:
+            self.stage = Stage.THINKING  # it may stand; the edit that follows will find out
+        return fate
 
     async def hold(self) -> Fate:
         """Acknowledge a press; an edit of its message follows."""
@@ -199,6 +203,8 @@ def _edit_fate(error: discord.HTTPException) -> Fate:
         return Fate.GONE
     if error.code in DEAD_TOKEN:
         return Fate.DEAD
+    if error.status == 403:
+        return Fate.DENIED
     if error.status == 429:
         return Fate.LOST
     raise error

@@ -9,6 +9,7 @@ import pytest
 from bot.render.chart import ChartBusy, ChartFailed
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import labels, links
+from tests.fakes.discord import message_text
 
 
 async def test_all_text_comes_at_once_and_the_chart_by_one_edit(world: World) -> None:
@@ -50,11 +51,17 @@ async def test_under_a_backlog_there_is_a_chart_button_that_draws_later(world: W
 
 
 async def test_an_answer_stands_without_a_chart_that_cannot_be_drawn(world: World) -> None:
-    world.charts.error = ChartFailed("no ink")
+    world.charts.error = ChartBusy("9 charts are waiting")
     async with world.bot():
-        reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+        alice = world.fake.user("alice")
+        reply = await alice.slash("pace", {"gpu": "h100"})
         await reply.edited()
-        assert "requests/s" in reply.text and reply.files == {}
+        world.charts.error = ChartFailed("no ink")
+        pressed = await alice.click(reply.message, "Chart")
+        assert "could not be drawn" in message_text(await pressed.followed_up())
+        other = await alice.slash("pace", {"gpu": "h200"})
+        assert "requests/s" in other.text
+    assert [step.kind for step in other.history] == ["callback"] and other.files == {}
 
 
 async def test_what_needs_the_network_says_thinking_first(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import labels
-from tests.fakes.discord import NoAnswer
+from tests.fakes.discord import NoAnswer, message_text
 
 CALLBACK = "/interactions/*/callback"
 EDIT = "/webhooks/*/messages/@original"
@@ -115,6 +115,7 @@ async def test_a_late_answer_is_posted_to_the_channel_for_its_asker(
         await world.fake.wait_for(lambda: world.fake.channel_messages(channel))
         stored = world.fake.channel_messages(channel)[0]
         await world.fake.wait_for(lambda: stored.json["attachments"])
+        assert alice.mention in message_text(stored.json)
         assert bot.client.counts["late"] >= 1
     assert len(world.fake.channel_messages(channel)) == 1
     assert stored.pings == {alice.id}
@@ -197,7 +198,6 @@ async def test_a_broken_tool_is_one_sentence_with_a_reference_that_is_in_the_log
 
 
 async def test_an_old_command_that_discord_still_shows_is_named(world: World) -> None:
-    world.tracebacks = 1
     async with world.bot():
         world.fake.commands.append(world.fake.command("pace") | {"name": "gone"})
         reply = await world.fake.user("alice").slash("gone", {"gpu": "h100"})
@@ -210,3 +210,49 @@ async def test_a_lost_suggestion_is_nobodys_error(world: World) -> None:
             world.fake.fault("POST", CALLBACK, **fault)
             await world.fake.user("alice").type_into("pace", "gpu", "h", wait=False)
         await world.fake.wait_for(lambda: bot.client.counts["suggestions lost"] == 3)
+
+
+async def test_a_chart_reaches_an_answer_whose_token_has_died(world: World) -> None:
+    world.fake.fault("PATCH", EDIT, status=401, code=50027)
+    async with world.bot():
+        reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+        await reply.finished(lambda r: r.files)
+    assert len(world.fake.channel_messages(world.fake.home.channels[0])) == 1
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_where_pictures_are_not_allowed_the_text_stands_alone(
+    world: World, drawn: bool
+) -> None:
+    world.charts.known = frozenset({"pace of h100"} if drawn else ())
+    async with world.bot():
+        await world.fake.deny(world.fake.home.channels[0], "attach_files")
+        reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+        assert "10 requests/s" in reply.text and reply.files == {}
+    assert [step.kind for step in reply.history] == ["callback"]
+
+
+async def test_a_permission_lost_meanwhile_costs_only_the_picture(world: World) -> None:
+    world.fake.fault("PATCH", EDIT, status=403, code=50013)
+    async with world.bot() as bot:
+        reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+        await world.fake.wait_for(lambda: bot.client.counts["denied"])
+        assert "10 requests/s" in reply.text
+
+
+@pytest.mark.parametrize("reset", ["before", "after"])
+@pytest.mark.parametrize("model", ["small", "org/m"])
+async def test_a_connection_that_breaks_on_every_try_leaves_one_answer(
+    world: World, reset: str, model: str
+) -> None:
+    world.fake.fault("POST", CALLBACK, reset=reset, times=3)
+    channel = world.fake.home.channels[0]
+    async with world.bot():
+        alice = world.fake.user("alice")
+        await alice.slash("pace", {"gpu": "h100", "model": model}, wait=False)
+        await world.fake.wait_for(
+            lambda: [m for m in world.fake.channel_messages(channel) if m.json["attachments"]]
+        )
+        (stored,) = world.fake.channel_messages(channel)
+        assert "10 requests/s" in message_text(stored.json)
+        assert stored.pings == ({alice.id} if reset == "before" else set())
