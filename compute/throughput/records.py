@@ -15,6 +15,7 @@ from content.measurements import METRICS
 
 ENGINES = get_args(Engine)
 MOST_TEXT = 200
+USUAL_ISL, USUAL_OSL = 1024, 512  # where a record leaves them out, as in the request
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def read_record(record: Mapping[str, Any]) -> Record:
         attn_dp=_count(record, "attn_dp", MAX_GPUS),
         weight_dtype=_text(record, "weight_dtype"),
         kv_dtype=_text(record, "kv_dtype"),
-        isl=max(1, _count(record, "isl", MAX_TOKENS, least=0) or 1),
-        osl=_count(record, "osl", MAX_TOKENS, least=0) or 0,
+        isl=max(1, _length(record, "isl", USUAL_ISL)),
+        osl=_length(record, "osl", USUAL_OSL),
         concurrency=_concurrency(record),
         engine=engine if engine in ENGINES else "auto",
         metric=_metric(record),
@@ -91,6 +92,11 @@ def _count(record: Mapping[str, Any], field: str, most: int, least: int = 1) -> 
     if not whole or value != int(value) or not least <= value <= most:
         raise _refuse(field, value, f"a whole number from {least} to {most:,}")
     return int(value)
+
+
+def _length(record: Mapping[str, Any], field: str, usual: int) -> int:
+    value = _count(record, field, MAX_TOKENS, least=0)
+    return usual if value is None else value
 
 
 def _concurrency(record: Mapping[str, Any]) -> int | None:

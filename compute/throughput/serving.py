@@ -36,30 +36,34 @@ class Served:
 
 
 def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Served:
-    """Speed and latency under a load. A load beyond memory waits in line."""
+    """Speed and latency under a load. A load beyond memory waits in line.
+
+    While a request lives, its copy of the model runs its own prompt, a pass for each of its
+    tokens and the prompts of all others once: that sum is the request's time, and by Little's law
+    the requests running over that time are the throughput.
+    """
     running, waiting = _running(deployment, load, p)
     step = decode_pass(rates, running, load.isl + load.osl / 2)
     prompt = prefill_pass(rates, load.isl)
-    shared_s = _shared_prompt(rates, load, running, prompt)
-    others = running - 1.0
-    share = p["serving.prefill_overlap"]
-    tpot = step.total_s + (others * shared_s * share / load.osl if load.osl else 0.0)
-    ttft = _first_token(rates, load, p, prompt.total_s, shared_s, step.total_s, running)
-    busy = max(0.0, load.osl - 1.0) * tpot
-    request = max(ttft + busy, (others + 1.0) * shared_s * share)
-    if waiting > 0:
-        ttft += waiting * request / running
+    shared_s = _shared_prompt(rates, load, running, prompt) * p["serving.prefill_overlap"]
+    others_s = (running - 1.0) * shared_s
+    ahead_s = _prompts_ahead(load, p, shared_s, others_s, step.total_s, running)
+    residual_s = p["serving.residual_steps"] * step.total_s * (1.0 - 1.0 / running)
+    first_s = p["serving.request_us"] * US + prompt.total_s + residual_s
+    passes = max(0.0, load.osl - 1.0)
+    request_s = first_s + others_s + passes * step.total_s
     in_flight = running * deployment.layout.replicas
+    queued_s = waiting * request_s / running
     return Served(
         running=running,
         waiting=waiting,
         step=step,
         prompt=prompt,
-        ttft_s=ttft,
-        tpot_s=tpot,
-        request_s=ttft + busy,
-        output_tps=in_flight * load.osl / request,
-        total_tps=in_flight * (load.osl + load.isl) / request,
+        ttft_s=queued_s + (first_s + ahead_s if passes else request_s),
+        tpot_s=step.total_s + ((others_s - ahead_s) / passes if passes else 0.0),
+        request_s=queued_s + request_s,
+        output_tps=in_flight * load.osl / request_s,
+        total_tps=in_flight * (load.osl + load.isl) / request_s,
         prefill_tps=load.isl / prompt.total_s,
     )
 
@@ -84,21 +88,13 @@ def _shared_prompt(rates: Rates, load: Load, running: float, alone: PassTime) ->
     return prefill_pass(rates, load.isl, prompts=together).total_s / together
 
 
-def _first_token(
-    rates: Rates,
-    load: Load,
-    p: Parameters,
-    prompt_s: float,
-    shared_s: float,
-    step_s: float,
-    running: float,
+def _prompts_ahead(
+    load: Load, p: Parameters, shared_s: float, others_s: float, step_s: float, running: float
 ) -> float:
-    """Own prompt, the rest of the running step, and prompts of others that came just before."""
-    seconds = p["serving.request_us"] * US + prompt_s
-    if running <= 1.0:
-        return seconds
+    """Seconds of others' prompts before one's own first token; at most half of them all."""
+    if others_s <= 0:
+        return 0.0
     work = running * shared_s
     pressure = work / (work + load.osl * step_s)
-    ahead = min(running - 1.0, pressure / max(1e-9, 1.0 - pressure)) * shared_s
-    queued = p["serving.contention"] * ahead
-    return seconds + p["serving.residual_steps"] * step_s + queued
+    ahead = p["serving.contention"] * pressure / max(1e-9, 1.0 - pressure)
+    return min(ahead * shared_s, 0.5 * others_s)
