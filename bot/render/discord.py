@@ -12,6 +12,7 @@ import discord
 from bot.render.columns import facts_lines, table_lines
 from bot.render.markup import markdown, visible, web_address
 from bot.view import (
+    CODE_COLUMNS,
     Block,
     Bold,
     Button,
@@ -26,6 +27,7 @@ from bot.view import (
     View,
 )
 
+WIDTH = CODE_COLUMNS - 3  # a container's edge and padding cost a phone three columns
 MAX_TEXT = 4_000  # Discord's limit for all text of a message
 MAX_ALT = 1_000  # Discord allows 1,024
 MAX_LABEL = 80
@@ -164,7 +166,8 @@ class _Page:
     parts: list[str | Attachment] = field(default_factory=list)
 
     def write(self, text: str) -> None:
-        if self.full or not text.strip():
+        text = text.rstrip()
+        if self.full or not text:
             return
         if length(text) + 1 > self.room:
             text = _cut(text, self.room - 1)
@@ -216,9 +219,9 @@ def _text(block: Block, base_url: str) -> str:
             lines = markdown(words, base_url).split("\n")
             return "\n".join(f"-# {line.strip()}" for line in lines if line.strip())
         case Facts():
-            return _fenced(facts_lines(block))
+            return _fenced(facts_lines(block, WIDTH))
         case Table():
-            return _fenced(table_lines(block))
+            return _fenced(table_lines(block, WIDTH))
     return ""
 
 

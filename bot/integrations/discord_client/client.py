@@ -40,6 +40,8 @@ class K2CClient(discord.Client):
     """Sees only servers and their channels: no members, no messages, nothing privileged."""
 
     def __init__(self, parts: DiscordParts) -> None:
+        # We join no voice channel: the operator need not read what is missing for it.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),

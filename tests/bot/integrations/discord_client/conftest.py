@@ -91,6 +91,7 @@ class World:
         finally:
             await service.close()
             await asyncio.gather(bot.running, return_exceptions=True)
+            await context.close()
             await store.close()
 
 
