@@ -59,7 +59,7 @@ def widths_for(deployment: Deployment, evidence: Evidence, p: Parameters) -> Wid
     device, model = deployment.device, deployment.model
     if evidence.archs[device.arch] < THIN:
         widening *= p["interval.unseen_arch"]
-        reasons.append(f"no measurements on {device.arch} GPUs")
+        reasons.append(f"few or none on {device.arch} GPUs")
     elif evidence.gpus[device.key] == 0:
         widening *= p["interval.unseen_gpu"]
         reasons.append(f"none on {device.name} itself")

@@ -9,10 +9,12 @@ from compute.throughput.engines import Engine, reads_gguf
 from compute.throughput.hardware import Device
 from compute.throughput.model import ModelSpec
 from compute.throughput.operators import ACTIVATION_BYTES, Operator
-from compute.throughput.parallel import Layout
+from compute.throughput.parallel import NODE, Layout
 from compute.throughput.parameters import Parameters
 
 US = 1e-6
+NODE_LINK_GBS = 50.0  # 400 Gb/s of network per GPU between nodes
+RACK_SCALE = ("GB200", "GB300")  # 72 GPUs on one NVLink fabric
 HOST_LINK_GBS = 8.0  # GPUs without a link of their own talk through the host
 LOCAL_ENGINES = ("llama.cpp", "exllamav2")
 
@@ -55,10 +57,12 @@ def build_rates(
     p: Parameters,
 ) -> Rates:
     """The rates of a deployment under the calibrated parameters."""
-    link = max(device.link_gbs, HOST_LINK_GBS) * 1e9 * p["link.fraction"]
+    across = layout.tp > NODE and not device.key.startswith(RACK_SCALE)
+    nominal = min(device.link_gbs, NODE_LINK_GBS) if across else device.link_gbs
+    link = max(nominal, HOST_LINK_GBS) * 1e9 * p["link.fraction"]
     per_token = model.hidden * ACTIVATION_BYTES / link
-    ring = 2.0 * (layout.tp - 1) / layout.tp
-    latency = p["link.latency_us"] if device.fast_link else p["link.slow_latency_us"]
+    fast = device.fast_link and not across
+    latency = p["link.latency_us"] if fast else p["link.slow_latency_us"]
     mixing = sum(mixer.layers for mixer in model.mixers)
     feeding = sum(ffn.layers for ffn in model.feed_forwards)
     return Rates(
@@ -72,12 +76,26 @@ def build_rates(
         imbalance=p["link.expert_imbalance"] if layout.ep > 1 else 1.0,
         allreduces=mixing + feeding,
         allreduce_latency_s=latency * US * _amd(device, p, "link.amd"),
-        allreduce_s_per_token=per_token * ring,
+        allreduce_s_per_token=per_token * _exchanged(model, layout),
         handover_s_per_token=per_token,
         step_s=_step_seconds(model, device, engine, p),
         sequence_s=p["overhead.sequence_us"] * US * p.get(f"overhead.{engine.group}_sequence", 1.0),
         prefill_step_s=_prefill_step_seconds(model, device, engine, p),
     )
+
+
+def _exchanged(model: ModelSpec, layout: Layout) -> float:
+    """Hidden vectors one GPU sends per token of the batch, in each of two exchanges a layer.
+
+    A ring all-reduce sends 2(n-1)/n. With attention data parallel a GPU gathers and scatters
+    half of that, or sends its own tokens to the experts they chose where that is less.
+    """
+    ring = 2.0 * (layout.tp - 1) / layout.tp
+    if layout.attn_dp == 1:
+        return ring
+    chosen = max((ffn.top_k for ffn in model.feed_forwards), default=0)
+    to_experts = chosen / layout.attn_dp if chosen and layout.ep > 1 else ring
+    return min(ring / 2, to_experts)
 
 
 def _amd(device: Device, p: Parameters, name: str) -> float:

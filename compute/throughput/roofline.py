@@ -102,20 +102,21 @@ def _prefill_work(
     item: Operator, rates: Rates, tokens: float, done: float, prompts: float, chunks: float
 ) -> tuple[float, float]:
     """Bytes moved and FLOPs of one operator over all prompts of a pass."""
-    every = tokens * prompts
+    # a prompt is worked on by one attention group, so with fewer prompts than groups some idle
+    own = max(1.0, prompts * item.share) if item.share < 1.0 else prompts
+    every = tokens * own
     if item.kind == HEAD_KIND:
-        return item.weight_bytes + prompts * item.token_bytes, prompts * item.token_flops
+        return item.weight_bytes + own * item.token_bytes, own * item.token_flops
     if item.experts:
         share = touched(item, every / chunks, rates.imbalance)
         return item.weight_bytes * share * chunks, every * item.token_flops
     if item.kind == "state":
         return every * item.token_bytes / STATE_CHUNK, every * item.token_flops
-    # one prompt is worked on by one attention group, so the share of a group does not apply
     moved = item.weight_bytes * chunks + every * item.token_bytes
     flops = every * item.token_flops
     if item.context_bytes:
         moved += item.context_bytes * (every + chunks * item.attended(done + tokens / 2))
-        flops += prompts * item.prefill_flops * item.attended_in_prompt(tokens, done)
+        flops += own * item.prefill_flops * item.attended_in_prompt(tokens, done)
         flops += item.index_flops * every * (done + tokens / 2)
     return moved, flops
 

@@ -81,8 +81,9 @@ def _running(deployment: Deployment, load: Load, p: Parameters) -> tuple[float, 
 
 def _shared_prompt(rates: Rates, load: Load, running: float, alone: PassTime) -> float:
     """Seconds one prompt costs the others: short prompts that arrive together share a pass."""
-    together = running / max(1.0, float(load.osl))
-    together = min(together, rates.engine.prompt_chunk / load.isl, running)
+    groups = float(rates.layout.attn_dp)
+    together = max(running / max(1.0, float(load.osl)), groups)
+    together = min(together, max(rates.engine.prompt_chunk / load.isl, groups), running)
     if together <= 1.0:
         return alone.total_s
     return prefill_pass(rates, load.isl, prompts=together).total_s / together
