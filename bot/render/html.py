@@ -172,7 +172,8 @@ def _chart(chart: Chart, around: Around, place: int) -> Markup:
     if not around.result_id:
         return Markup('<p class="note">{}: {}</p>').format(chart.title, chart.alt)
     return Markup(
-        '<figure><img src="{src}" alt="{title}. {alt}" width="{w}" height="{h}"></figure>'
+        '<figure><a href="{src}"><img src="{src}" alt="{title}. {alt}" '
+        'width="{w}" height="{h}"></a></figure>'
     ).format(
         src=chart_path(around.result_id, place),
         title=chart.title,

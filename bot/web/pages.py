@@ -153,7 +153,8 @@ def _form(
         {
             "option": option,
             "value": values.get(option.name, ""),
-            "example": _example(command, option) or _default(command, option),
+            "example": _example(command, option),
+            "default": _default(command, option),
         }
         for option in command.options
     ]

@@ -179,3 +179,5 @@ document.querySelectorAll("[data-copy]").forEach((button) => (button.hidden = fa
 if (owned) owned.hidden = !made().includes(owned.dataset.owner);
 document.querySelectorAll(".answers img").forEach(retry);
 completeFields();
+// From "Change inputs" of another page: the caret goes where the change will be typed.
+if (bar && input.value && !answers.childElementCount) bar.set(input.value);

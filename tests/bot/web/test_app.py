@@ -49,3 +49,10 @@ async def test_no_request_reads_a_file(pages: Pages, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(Path, method, read)
     for path in ("/", "/tools/kv", f"/r/{answer['id']}", "/api/openapi.json"):
         await pages.page(path)
+
+
+def test_every_address_is_in_the_documentation(pages: Pages) -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    for resource in create_app(pages.services).router.resources():
+        path = resource.canonical.replace("/{place}", "/{n}")
+        assert path in documented or path.startswith("/static/"), path

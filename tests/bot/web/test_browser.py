@@ -89,6 +89,11 @@ def opens_and_reuses_an_answer(url: str) -> None:
         bar.clear()
         wait(chrome, "[data-action=change]").click()
         assert bar.get_attribute("value") == "/kv layers:32 input:2048 kv_dtype:fp8"
+        chrome.get(wait(chrome, "[data-action=share]").get_attribute("href") or "")
+        wait(chrome, "[data-action=change]").click()
+        bar = wait(chrome, "#line")
+        until(chrome, lambda: chrome.switch_to.active_element == bar)
+        assert bar.get_attribute("value") == "/kv layers:32 input:2048 kv_dtype:fp8"
         assert complaints(chrome) == []
 
 
