@@ -10,7 +10,7 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -24,7 +24,14 @@ from compute.throughput.parameters import (
     load_definitions,
     save_definitions,
 )
-from compute.throughput.scores import print_scores
+from compute.throughput.report import (
+    DOCS,
+    group_table,
+    parameter_table,
+    score_table,
+    write_docs,
+)
+from compute.throughput.scores import print_scores, score
 from content.gpus import load_gpus
 from content.measurements import load_measurements
 from content.models import load_models
@@ -39,23 +46,45 @@ COVERED = 0.80
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit, write parameters.toml, print the score table. 0 when it went well."""
     options = _options(arguments)
-    gpus, models = load_gpus(), load_models()
-    cases = build_cases(load_measurements(), gpus, models)
+    cases = build_cases(load_measurements(), load_gpus(), load_models())
     definitions, _ = load_definitions(FILE)
-    start = Parameters({item.name: item.prior for item in definitions}, {})
+    start = starting_point(definitions)
     fitted = fit(cases, definitions, start, EVALUATIONS)
-    errors = log_errors(cases, fitted)
-    print_scores("in sample", cases, errors, detailed=True)
+    errors = {"nothing (in sample)": log_errors(cases, fitted)}
     if options.folds:
-        held = {name: fold_errors(cases, definitions, start, name) for name in ("source", "gpu")}
-        for name, left_out in held.items():
-            print_scores(f"leave one {name} out", cases, left_out, detailed=name == "source")
-        fitted = fitted.replaced(half_widths(cases, held["source"]))
-        print_scores("interval", cases, held["source"], fitted, detailed=False)
+        errors |= {
+            f"its own {name}": fold_errors(cases, definitions, start, name)
+            for name in ("source", "gpu")
+        }
+        fitted = fitted.replaced(half_widths(cases, list(errors.values())[1:]))
+    for title, own in errors.items():
+        print_scores(f"fitted without {title}", cases, own, fitted, detailed=True)
     if not options.dry:
-        save_definitions(definitions, fitted, _provenance(cases, errors), FILE)
-        sys.stdout.write(f"wrote {FILE.name}\n")
+        _write(cases, definitions, fitted, errors)
     return 0
+
+
+def starting_point(definitions: Sequence[Parameter]) -> Parameters:
+    """What is fitted starts at its prior; the rest (interval widths) keeps its value."""
+    return Parameters(
+        {item.name: item.prior if item.spread > 0 else item.value for item in definitions}, {}
+    )
+
+
+def _write(
+    cases: Sequence[Case],
+    definitions: Sequence[Parameter],
+    fitted: Parameters,
+    errors: Mapping[str, Sequence[float]],
+) -> None:
+    """parameters.toml, and the tables of the page where something was held out."""
+    save_definitions(definitions, fitted, _provenance(cases, errors), FILE)
+    tables = {"parameters": parameter_table(definitions, fitted)}
+    if len(errors) > 1:
+        tables["scores"] = score_table(cases, errors, fitted)
+        tables["groups"] = group_table(cases, errors)
+    write_docs(tables)
+    sys.stdout.write(f"wrote {FILE.name} and {DOCS.name}\n")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -126,28 +155,29 @@ def fold_errors(
     return errors
 
 
-def half_widths(cases: Sequence[Case], errors: Sequence[float]) -> dict[str, float]:
-    """Half the 80 % interval by metric, from errors out of fold."""
+def half_widths(cases: Sequence[Case], held: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Half the 80 % interval by metric, from the errors of all ways of holding out."""
     found = {}
     for metric in sorted({case.row.metric for case in cases}):
-        own = sorted(
-            abs(error)
-            for case, error in zip(cases, errors, strict=True)
-            if case.row.metric == metric
-        )
+        places = [place for place, case in enumerate(cases) if case.row.metric == metric]
+        own = sorted(abs(errors[place]) for errors in held for place in places)
         found[f"interval.half_{metric}"] = own[int(COVERED * (len(own) - 1))]
     return found
 
 
-def _provenance(cases: Sequence[Case], errors: Sequence[float]) -> dict[str, str | int | float]:
-    sizes = sorted(abs(math.expm1(error)) for error in errors)
-    return {
+def _provenance(
+    cases: Sequence[Case], errors: Mapping[str, Sequence[float]]
+) -> dict[str, str | int | float]:
+    found: dict[str, str | int | float] = {
         "what": "fitted by python -m compute.throughput.calibrate",
         "data": "content/catalogue/measurements.csv",
         "rows": len(cases),
         "date": date.today().isoformat(),
-        "in_sample_mdape": round(sizes[len(sizes) // 2], 4),
     }
+    for title, own in errors.items():
+        name = "in_sample" if "sample" in title else "without_" + title.rpartition(" ")[2]
+        found[f"mdape_{name}"] = round(score(own).mdape, 4)
+    return found
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from compute.throughput.interval import widths_for
 from compute.throughput.library import Library
 from compute.throughput.memory import GIB
 from compute.throughput.model import ModelSpec, build_model
-from compute.throughput.parallel import Layout, choose_layout
+from compute.throughput.parallel import LAYER_SPLIT, Layout, choose_layout
 from compute.throughput.records import Record, read_record
 from compute.throughput.serving import Load, Served
 from compute.throughput.why import bound_of
@@ -71,8 +71,9 @@ def predict_line(record: Mapping[str, Any], library: Library | None = None) -> d
         return answer | _predict(read_record(record), library)
     except Refused as refusal:
         return answer | {"error": _sentence(refusal)}
-    except (ArithmeticError, RecursionError):
-        return answer | {"error": "The figures are too extreme to calculate with."}
+    except Exception as error:  # one record must never take the rest of the file with it
+        words = f"The record can't be calculated ({type(error).__name__}); check its figures."
+        return answer | {"error": words}
 
 
 def _sentence(refused: Refused) -> str:
@@ -131,6 +132,11 @@ def _layouts(record: Record, model: ModelSpec, device: Device, engine: str) -> I
         n_gpus = max(record.n_gpus, record.tp * pp)
         ep = ep if record.tp % ep == 0 and model.is_moe else 1
         dp = dp if record.tp % dp == 0 else 1
+        stages = n_gpus // record.tp
+        if record.pp is None and 1 < stages <= model.layers:
+            yield Layout(record.tp, stages, ep, dp, n_gpus // (record.tp * stages))
+            if engine in LAYER_SPLIT:
+                return
         yield Layout(record.tp, min(pp, model.layers), ep, dp, n_gpus // (record.tp * pp))
         return
     if pp > 1:

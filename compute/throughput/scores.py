@@ -72,7 +72,7 @@ def print_scores(
     title: str,
     cases: Sequence[Case],
     errors: Sequence[float],
-    p: Parameters | None = None,
+    p: Parameters,
     detailed: bool = False,
 ) -> None:
     """The table on standard output."""
@@ -80,8 +80,7 @@ def print_scores(
     predicted = [value * math.exp(error) for value, error in zip(measured, errors, strict=True)]
     _line(title, score(errors))
     sys.stdout.write(f"  Spearman {spearman(measured, predicted):.3f}\n")
-    if p is not None:
-        sys.stdout.write(f"  inside the 80 % interval {100 * coverage(cases, errors, p):.1f} %\n")
+    sys.stdout.write(f"  inside the 80 % interval {100 * coverage(cases, errors, p):.1f} %\n")
     for field in FIELDS if detailed else ():
         groups: dict[str, list[float]] = defaultdict(list)
         for case, error in zip(cases, errors, strict=True):
