@@ -25,7 +25,7 @@ from bot.integrations.discord_client.place import (
     post_in_channel,
     private_place,
 )
-from bot.integrations.discord_client.reply import Fate, Reply
+from bot.integrations.discord_client.reply import Fate, Reply, Stage
 from bot.render.chart import ChartBusy, ChartFailed
 from bot.render.discord import Message, Shown, notice, render
 from bot.results import StoredResult
@@ -72,7 +72,7 @@ class Answers:
         if await self.too_often(reply):
             return
         tool = ask.command.tool
-        private = private_place(reply.interaction)
+        private = private_place(reply.interaction) or ask.command.private
         if self._parts.runner.waits(tool, ask.inputs):
             fate = await reply.think(private=private)
             if fate is Fate.TAKEN or (fate is Fate.LATE and private):
@@ -84,7 +84,7 @@ class Answers:
             view=answer(ask.command, outcome),
             shown=self.shown(outcome.id, public=not private),
             private=hidden,
-            in_place=ask.in_place and hidden,
+            in_place=ask.in_place and hidden and reply.stage is Stage.NOTHING,
             outcome=outcome,
         )
         await self.show(reply, showing)

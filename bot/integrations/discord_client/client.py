@@ -70,7 +70,11 @@ class K2CClient(discord.Client):
         self.connected.set()
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Buttons and forms; commands and their suggestions are the tree's."""
+        """Buttons and forms; commands and their suggestions are the tree's.
+
+        The library's DynamicItem would do for buttons, but forms have none: one sent after a
+        restart, or opened twice, would be dropped without a word. So both are read here.
+        """
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
         if interaction.type not in kinds or not self.begin(interaction):
             return
@@ -192,12 +196,16 @@ class DiscordService:
             raise DiscordRefused(
                 f"Discord closed the connection for good (code {error.code}): check the token."
             ) from None
+        except discord.DiscordException as error:
+            raise DiscordRefused(f"The connection to Discord ended: {error}.") from None
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
 
     async def _register(self, client: K2CClient) -> None:
         for pause_s in _pauses_s():
+            if self._closed.is_set():
+                return
             try:
                 await sync_commands(client.tree, self._parts.store)
             except (*UNREACHABLE, discord.HTTPException) as error:

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from bot.command import MAX_CHOICES, Choice, Command, Option
 from bot.integrations.discord_client.answers import Answers, Ask
 from bot.integrations.discord_client.errors import explain, guarded
-from bot.integrations.discord_client.reply import BROKEN, Reply
+from bot.integrations.discord_client.reply import BROKEN, Reply, Stage
 from bot.render.markup import visible
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 MAX_TEXT = 100  # of a description, and of a choice's label and value
 TYPES: Mapping[str, type] = {"text": str, "integer": int, "number": float, "boolean": bool}
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+STAGES = {
+    None: Stage.NOTHING,
+    discord.InteractionResponseType.deferred_channel_message: Stage.THINKING,
+}
 SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
 
 
@@ -69,8 +73,10 @@ class Tree(app_commands.CommandTree["K2CClient"]):
         """One sentence for whatever the library could not run."""
         if interaction.type is discord.InteractionType.autocomplete:
             await _send_choices(interaction, [])
-        elif not interaction.response.is_done():
-            await explain(Reply(interaction, self.client.counts), error)
+        else:
+            reply = Reply(interaction, self.client.counts)
+            reply.stage = STAGES.get(interaction.response.type, Stage.ANSWERED)
+            await explain(reply, error)
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, JsonValue]:

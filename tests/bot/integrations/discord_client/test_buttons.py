@@ -61,6 +61,18 @@ async def test_what_a_form_got_wrong_is_shown_again(world: World) -> None:
         assert not right.ephemeral and "30 requests/s" in right.text
 
 
+async def test_a_changed_refusal_that_has_to_wait_ends_in_an_answer(world: World) -> None:
+    rest = "Other options, each as name:value"
+    async with world.bot():
+        alice = world.fake.user("alice")
+        for model, words in (("no/such", "There is no model"), ("org/m", "10 requests/s")):
+            wrong = await alice.slash("pace", {"gpu": "h1000"})
+            form = (await alice.click(wrong.message, "Change inputs")).modal
+            changed = await alice.submit(form, {"gpu": "h100", rest: f"model:{model}"})
+            await changed.finished()
+            assert changed.deferred and words in changed.text and "h1000" in wrong.text
+
+
 async def test_someone_else_changing_inputs_gets_an_answer_of_their_own(world: World) -> None:
     async with world.bot() as bot:
         first = await asked(world)

@@ -11,7 +11,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.integrations.discord_client.bases import use_bases
-from bot.integrations.discord_client.client import K2CClient
+from bot.integrations.discord_client.client import DiscordRefused, K2CClient
 from config.settings import load_settings
 from tests.bot.integrations.discord_client.conftest import World
 
@@ -128,3 +128,13 @@ async def test_a_token_never_reaches_a_log_or_a_body(
     own = [r for r in caplog.records if not r.name.startswith("discord")]
     assert world.fake.token not in "\n".join(r.getMessage() for r in own)
     assert world.fake.token not in str([call.body for call in world.fake.requests])
+
+
+@pytest.mark.parametrize("code", [4004, 4014])
+async def test_a_connection_that_discord_closes_for_good_is_one_sentence(
+    world: World, code: int
+) -> None:
+    async with world.bot() as bot:
+        await world.fake.gateway.close(code)
+        with pytest.raises(DiscordRefused):
+            await asyncio.wait_for(bot.running, 5)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import discord
 import pytest
+from discord import app_commands
 
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import labels
@@ -256,3 +258,26 @@ async def test_a_connection_that_breaks_on_every_try_leaves_one_answer(
         (stored,) = world.fake.channel_messages(channel)
         assert "10 requests/s" in message_text(stored.json)
         assert stored.pings == ({alice.id} if reset == "before" else set())
+
+
+@pytest.mark.parametrize("before", ["nothing", "thinking", "answer"])
+async def test_a_command_of_the_librarys_own_kind_fails_into_one_sentence(
+    world: World, before: str
+) -> None:
+    world.tracebacks = 1
+
+    async def extra(interaction: discord.Interaction) -> None:
+        if before == "answer":
+            await interaction.response.send_message("done")
+        elif before == "thinking":
+            await interaction.response.defer(thinking=True)
+        raise RuntimeError("broken")
+
+    async with world.bot() as bot:
+        made: Any = app_commands.Command(name="extra", description="breaks", callback=extra)
+        bot.client.tree.add_command(made)
+        world.fake.commands.append(world.fake.command("pace") | {"name": "extra", "options": []})
+        reply = await world.fake.user("alice").slash("extra")
+        await reply.finished()
+        assert ("done" if before == "answer" else "Something went wrong") in reply.text
+    assert len(reply.history) == (2 if before == "thinking" else 1) and reply.followups == []
