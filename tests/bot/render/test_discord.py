@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
-from bot.render.columns import facts_lines, table_lines
 from bot.render.discord import Shown, custom_id, length, payload, render
-from bot.render.markup import escaped, markdown, visible
 from bot.view import (
-    CODE_COLUMNS,
-    Anchor,
     Block,
     Bold,
     Button,
@@ -128,124 +123,12 @@ def test_a_page_link_without_a_base_is_left_out() -> None:
     assert not [p for p in parts(message) if p["type"] == 2]
 
 
-@pytest.mark.parametrize(
-    ("typed", "shown"),
-    [
-        ("**bold** __under__ ~~gone~~ ||spoiler||", None),
-        ("`code` ```block```", None),
-        ("[link](https://evil.example)", None),
-        ("<@1> <@&1> <#1> <t:0:R> </pace:1> <:e:1> <a:e:1> <id:guide>", None),
-        ("# big", "\\# big"),
-        ("## big", "\\## big"),
-        ("-# small", "\\-# small"),
-        ("- item", "\\- item"),
-        ("> quote", "\\> quote"),
-        (">>> quote", "\\>>> quote"),
-        ("1. item", "1\\. item"),
-        ("  * item", "  \\* item"),
-        ("one\n# two", "one\n\\# two"),
-        ("a snake_case_name <= 3 - 2 > 1", "a snake_case_name <= 3 - 2 > 1"),
-        ("1,480 tokens/s (1,210-1,760)", "1,480 tokens/s (1,210-1,760)"),
-        ("see https://evil.example", "see https\\://evil.example"),
-        ("HTTP://evil", "HTTP\\://evil"),
-    ],
-)
-def test_text_reads_as_it_was_typed(typed: str, shown: str | None) -> None:
-    made = markdown((typed,))
-    if shown is not None:
-        assert made == shown
-    # Whatever Discord would take for markup has a backslash before it.
-    bare = made
-    while "\\" in bare:
-        at = bare.index("\\")
-        bare = bare[:at] + bare[at + 2 :]
-    for mark in ("*", "`", "[", "<@", "<#", "</", "<:", "<t", "<i", "||", "~~", "://", " _"):
-        assert mark not in bare
-    assert made.replace("\\", "").replace("\u200b", "") == typed
-
-
-@pytest.mark.parametrize("text", ["@everyone", "@here", "@EVERYONE", "<@123>", "<@&9>", "<@!9>"])
-@pytest.mark.parametrize("span", [str, Bold, Code, lambda t: Anchor(t, "https://a.example")])
-def test_no_span_can_mention_anybody(text: str, span: Any) -> None:
-    made = markdown((span(text),))
-    assert text not in made and "\u200b" in made
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["\u202eabc\u202c", "a\u200bb", "\ufeffa", "a\u200d", "\u2066x\u2069", "a\x00b", "\ud800"],
-)
-def test_what_hides_or_reverses_text_is_taken_out(text: str) -> None:
-    made = visible(text)
-    assert made.isprintable() and not set(made) & set("\u202e\u202c\u200b\ufeff\u200d\u2066\ud800")
-
-
-def test_towers_of_accents_are_cut_and_letters_of_other_scripts_stay() -> None:
-    assert visible("Z" + "\u0301" * 50) == "Z\u0301\u0301"
-    for text in ("\u05d0\u05d1\u05d2", "\u4f60\u597d", "caf\u00e9", "\u0e01\u0e33\u0e49", "µs ≤ 3"):
-        assert visible(text) == text
-
-
-def test_code_cannot_be_closed_from_inside() -> None:
-    assert markdown((Code("a`b``c"),)).count("`") == 2
-    assert markdown((Code(""),)) == "` `"
+def test_a_code_block_cannot_be_closed_from_inside() -> None:
     (shown,) = texts(Facts((("name", "```\n@everyone\n```"),)))
     assert shown.count("```") == 2 and "@everyone" not in shown
 
 
-@pytest.mark.parametrize("url", ["javascript:x", "https://a b", "https://a>b)c", "nope"])
-def test_an_anchor_that_is_no_web_address_is_text(url: str) -> None:
-    made = markdown((Anchor("source", url),))
-    assert made == "source" or (made.startswith("[source](<https://") and made.count(">") == 1)
-
-
-def test_an_anchor_keeps_its_words_inside_the_brackets() -> None:
-    made = markdown((Anchor("a](https://evil.example) b", "https://good.example/x"),))
-    assert made.endswith("](<https://good.example/x>)") and "\\](" in made
-
-
-def test_facts_are_aligned_and_narrow() -> None:
-    rows = (("weights", "68.1 GiB"), ("bound by", "memory: weights 71 %, KV 12 %, link 9 %"))
-    assert facts_lines(Facts(rows)) == [
-        "weights   68.1 GiB",
-        "bound by  memory: weights 71 %, KV",
-        "          12 %, link 9 %",
-    ]
-
-
-def test_a_table_lines_up_its_numbers_on_the_right() -> None:
-    table = Table(("GPU", "tok/s", "TTFT"), (("H100", "1,480", "310 ms"), ("B200", "90", "9 ms")))
-    assert table_lines(table) == [
-        "GPU   tok/s    TTFT",
-        "H100  1,480  310 ms",
-        "B200     90    9 ms",
-    ]
-
-
-def test_a_table_that_is_too_wide_shortens_its_label_and_then_becomes_a_list() -> None:
-    row = ("a very long label indeed", "1,480", "90", "310 ms")
-    lines = table_lines(Table(("GPU", "tok/s", "/user", "TTFT"), (row,)))
-    assert len(lines) == 2 and lines[1].startswith("a very") and "…" in lines[1]
-    wide = tuple(f"value number {i}" for i in range(6))
-    stacked = table_lines(Table(tuple(f"column {i}" for i in range(6)), (wide,)))
-    assert stacked[0] == "value number 0" and stacked[1] == "  column 1  value number 1"
-
-
 words = st.text(max_size=60)
-
-
-@given(st.lists(st.tuples(words, words), max_size=6))
-def test_facts_never_get_wider_than_a_phone(rows: list[tuple[str, str]]) -> None:
-    assert all(cell_len(line) <= CODE_COLUMNS for line in facts_lines(Facts(tuple(rows))))
-
-
-@given(st.integers(0, 5), st.lists(st.lists(words, max_size=6), max_size=5), words)
-def test_tables_never_get_wider_than_a_phone(
-    columns: int, rows: list[list[str]], title: str
-) -> None:
-    head = tuple(f"column {place}" for place in range(columns))
-    lines = table_lines(Table(head, tuple(tuple(row) for row in rows), title))
-    assert all(cell_len(line) <= CODE_COLUMNS for line in lines)
 
 
 @given(st.lists(words, min_size=1, max_size=3))
@@ -303,7 +186,3 @@ def test_an_empty_view_is_still_a_message() -> None:
 def test_a_button_id_that_is_too_long_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="at most 100"):
         custom_id("fix", RESULT, "9" * 80)
-
-
-def test_escaping_is_quick_for_plain_words() -> None:
-    assert escaped("plain words 1,480") == "plain words 1,480"
