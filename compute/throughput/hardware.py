@@ -15,6 +15,7 @@ INLINE_ECC = 15 / 16  # GDDR6 datacentre cards keep their check bits in the memo
 FIRMWARE = 0.995  # an "80 GB" card shows 79.6 GiB to the allocator
 APPLE_SHARE = 0.75  # macOS lets the GPU wire three quarters of the memory by default
 UNIFIED_SHARE = 0.93  # DGX Spark shows 119 of 128 GiB; the system needs the rest
+SLOWEST_HBM_GBS = 700.0  # P100 has 732; an A40 with GDDR6 696
 ECC_ARCHS = ("Turing", "Ampere", "Ada")
 NUMBER = re.compile(
     r"(\d+(?:\.\d+)?)\s*"
@@ -44,11 +45,8 @@ class Device:
         """hbm, gddr or unified: how close to nominal a kernel gets differs."""
         if self.kind == "unified":
             return "unified"
-        return (
-            "hbm"
-            if self.kind == "datacenter" and self.bandwidth_gbs >= 700.0 and (self.arch != "Ada")
-            else "gddr"
-        )
+        stacked = self.kind == "datacenter" and self.bandwidth_gbs >= SLOWEST_HBM_GBS
+        return "hbm" if stacked and self.arch != "Ada" else "gddr"
 
     @property
     def halves_fp32_accumulation(self) -> bool:
