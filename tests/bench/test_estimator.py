@@ -1,51 +1,51 @@
-"""What one evaluation costs, and a file of requests: figures, no limits."""
+"""The estimator alone: one evaluation at one load, and one full answer with curve and range."""
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 
 import pytest
 
+from compute.context import LocalContext
 from compute.throughput import TOOL
-from compute.throughput.jsonl import run_jsonl
+from compute.throughput.cases import build_cases, predict
 from compute.throughput.library import Library
 from compute.throughput.request import ThroughputRequest
-from tests.compute.throughput.known import PlainContext, question
+from tests.bench.harness import figure, title
+from tests.bench.load import questions
 
-pytestmark = pytest.mark.bench
-EVALUATIONS = 2000
-
-
-async def test_one_evaluation_and_one_whole_answer() -> None:
-    asked = question(model="deepseek-r1", gpus=8, gpu="h200", batch=64)
-    start = time.process_time()
-    for concurrency in range(1, EVALUATIONS + 1):
-        asked.served(concurrency)
-    each = (time.process_time() - start) / EVALUATIONS
-    request = ThroughputRequest(gpu="h100", model="llama-3.1-8b", concurrency=32)
-    await TOOL.run(request, PlainContext())
-    start = time.process_time()
-    for _ in range(50):
-        await TOOL.run(request, PlainContext())
-    whole = (time.process_time() - start) / 50
-    print(f"\none evaluation {each * 1e3:.3f} ms, one answer {whole * 1e3:.2f} ms of CPU")
+ROUNDS = 5
+ANSWERS = 200
 
 
-def test_a_file_of_requests(tmp_path: Path) -> None:
+@pytest.mark.bench
+def test_every_published_configuration_is_evaluated() -> None:
     library = Library()
-    path = tmp_path / "requests.jsonl"
-    with path.open("w", encoding="utf-8") as out:
-        for row in library.measurements:
-            model = library.models.find(row.model)
-            assert model is not None
-            record = {"id": row.id, "gpu": row.gpu, "n_gpus": row.n_gpus, "tp": row.tp}
-            record |= {"model": row.model, "config": dict(model.config), "isl": row.isl}
-            record |= {"osl": row.osl, "concurrency": row.concurrency or "max"}
-            record |= {"engine": row.engine, "metric": row.metric}
-            out.write(json.dumps(record | {"weight_dtype": row.weight_dtype}) + "\n")
-    start = time.process_time()
-    answered, impossible = run_jsonl(path, tmp_path / "out.jsonl")
-    seconds = time.process_time() - start
-    print(f"\n{answered} lines answered, {impossible} impossible, {seconds:.2f} s of CPU")
+    parameters = library.parameters
+    cases = build_cases(library.measurements, library.gpus, library.models)
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        values = [predict(case, parameters) for case in cases]
+        taken.append((time.process_time() - start) / len(cases) * 1e3)
+    title(f"estimator, CPU ms, {ROUNDS} rounds")
+    figure(f"an evaluation ({len(cases):,} published configurations)", taken)
+    assert len(values) == len(library.measurements) and all(value > 0 for value in values)
+
+
+@pytest.mark.bench
+async def test_a_full_answer_needs_no_network() -> None:
+    TOOL.prepare()
+    asked = [
+        ThroughputRequest.model_validate(options)
+        for options in questions(ANSWERS, start=1, new_every=1)
+    ]
+    context = LocalContext("http://127.0.0.1:9")  # nobody listens: asking would be refused
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        results = [await TOOL.run(request, context) for request in asked]
+        taken.append((time.process_time() - start) / ANSWERS * 1e3)
+        assert all(result.estimates[0].fits for result in results)
+    await context.close()
+    figure("a full answer: curve, range, nearest measurement", taken)
