@@ -35,7 +35,6 @@ class Rates:
     layout: Layout
     engine: Engine
     lines: tuple[Line, ...]
-    prefill_lines: tuple[Line, ...]
     sharpness: float
     imbalance: float
     allreduces: int
@@ -68,10 +67,7 @@ def build_rates(
     return Rates(
         layout=layout,
         engine=engine,
-        lines=tuple(_line(item, device, engine, weights, p, prefill=False) for item in found),
-        prefill_lines=tuple(
-            _line(item, device, engine, weights, p, prefill=True) for item in found
-        ),
+        lines=tuple(_line(item, device, engine, weights, p) for item in found),
         sharpness=p["roofline.sharpness"],
         imbalance=p["link.expert_imbalance"] if layout.ep > 1 else 1.0,
         allreduces=mixing + feeding,
@@ -103,15 +99,10 @@ def _amd(device: Device, p: Parameters, name: str) -> float:
 
 
 def _line(
-    item: Operator,
-    device: Device,
-    engine: Engine,
-    weights: WeightDtype,
-    p: Parameters,
-    prefill: bool,
+    item: Operator, device: Device, engine: Engine, weights: WeightDtype, p: Parameters
 ) -> Line:
     reached = min(0.97, _bandwidth_share(item, device, engine, weights, p))
-    done = min(0.97, _compute_share(item, device, engine, weights, p, prefill))
+    done = min(0.97, _compute_share(item, device, engine, weights, p))
     rate = device.rates.get(item.compute, device.rates["fp16"])
     if engine.group in LOCAL_ENGINES and device.halves_fp32_accumulation:
         rate *= 2.0
@@ -139,12 +130,7 @@ def _bandwidth_share(
 
 
 def _compute_share(
-    item: Operator,
-    device: Device,
-    engine: Engine,
-    weights: WeightDtype,
-    p: Parameters,
-    prefill: bool,
+    item: Operator, device: Device, engine: Engine, weights: WeightDtype, p: Parameters
 ) -> float:
     """Part of the dense peak an operator of this kind reaches."""
     share = p.get(f"compute.{_generation(device)}", 1.0)

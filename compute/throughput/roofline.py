@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from compute.throughput.operators import Operator
 from compute.throughput.rates import Rates
 
-US = 1e-6
 HEAD_KIND = "head"
 STATE_CHUNK = 64.0  # tokens a scan keeps on chip before it touches the state in memory
 
 
 @dataclass(frozen=True)
 class PassTime:
-    """Seconds of one pass by cause: each operator counts for what bounds it."""
+    """Seconds of one pass by cause: each operator counts for what bounds it.
+
+    ``cache_s`` is the part of ``memory_s`` that reads the cache of a decode step.
+    """
 
     memory_s: float
     compute_s: float
     link_s: float
     overhead_s: float
-    weights_s: float
     cache_s: float
 
     @property
@@ -36,22 +37,19 @@ def decode_pass(rates: Rates, batch: float, context: float) -> PassTime:
     passes of its own part through every stage, which is what is returned.
     """
     tokens = max(1.0, batch / rates.layout.pp)
-    memory = compute = weights = cache = 0.0
+    memory = compute = cache = 0.0
     for line in rates.lines:
         moved, flops = _decode_work(line.operator, rates, tokens, context)
         slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
         seconds = _combine(slow_memory, slow_compute, rates.sharpness)
         if slow_memory >= slow_compute:
             memory += seconds
-            if line.operator.context_bytes:
-                cache += seconds
-            else:
-                weights += seconds
+            cache += seconds if line.operator.context_bytes else 0.0
         else:
             compute += seconds
     link = _link_seconds(rates, tokens, rates.allreduce_latency_s)
     overhead = rates.step_s + rates.sequence_s * tokens
-    return PassTime(memory, compute, link, overhead, weights, cache)
+    return PassTime(memory, compute, link, overhead, cache)
 
 
 def _decode_work(
@@ -80,8 +78,8 @@ def touched(item: Operator, tokens: float, imbalance: float) -> float:
 def prefill_pass(rates: Rates, tokens: float, done: float = 0.0, prompts: float = 1.0) -> PassTime:
     """The pass of ``prompts`` prompts together, each of ``tokens`` tokens after ``done`` cached."""
     chunks = max(1.0, -(-tokens * prompts // rates.engine.prompt_chunk))
-    memory = compute = weights = cache = 0.0
-    for line in rates.prefill_lines:
+    memory = compute = 0.0
+    for line in rates.lines:
         moved, flops = _prefill_work(line.operator, rates, tokens, done, prompts, chunks)
         slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
         seconds = _combine(slow_memory, slow_compute, rates.sharpness)
@@ -95,7 +93,7 @@ def prefill_pass(rates: Rates, tokens: float, done: float = 0.0, prompts: float 
     work = memory + compute + link
     # kernels are launched ahead of the GPU, so launching only shows where it takes longer
     overhead = _combine(work, chunks * rates.prefill_step_s, rates.sharpness) - work
-    return PassTime(memory * flow, compute * flow, link * flow, overhead * flow, weights, cache)
+    return PassTime(memory * flow, compute * flow, link * flow, overhead * flow, 0.0)
 
 
 def _prefill_work(
