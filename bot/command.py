@@ -47,6 +47,7 @@ class Command:
 
     ``show`` turns (request, result) into the answer; ``details`` into what is behind the
     Assumptions button. ``user_installable``: works in any server and in direct messages.
+    ``private``: the answer is for its asker alone, so there is nothing to share.
     """
 
     tool: AnyTool
@@ -54,6 +55,7 @@ class Command:
     show: Callable[[Any, Any], View]
     details: Callable[[Any, Any], View] | None = None
     user_installable: bool = True
+    private: bool = False
 
     @property
     def name(self) -> str:
@@ -121,10 +123,13 @@ def answer(command: Command, outcome: Outcome) -> View:
         return _refusal(command, outcome.refusal or Refusal(message="There is no answer."), outcome)
     view = command.show(outcome.request, outcome.result)
     buttons: list[Block] = [*_fix_buttons(fixes_of(outcome))]
-    buttons.append(Button("Change inputs", "change"))
+    if command.options:
+        buttons.append(Button("Change inputs", "change"))
     if command.details is not None:
         buttons.append(Button("Assumptions", "details"))
-    return view.plus(*buttons, Button("Share", "share"), Link("Page", f"/r/{outcome.id}"))
+    if not command.private:
+        buttons += [Button("Share", "share"), Link("Page", f"/r/{outcome.id}")]
+    return view.plus(*buttons)
 
 
 def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:

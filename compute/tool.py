@@ -147,12 +147,15 @@ AnyTool = Tool[Any, Any]
 
 def load_tool(name: str) -> AnyTool:
     """The tool whose module or package is ``compute.<name>``. Raises ``LookupError``."""
+    unknown = LookupError(f"there is no tool named {name!r}")
     if not name.isidentifier():
-        raise LookupError(f"there is no tool named {name!r}")
+        raise unknown
     try:
-        tool = importlib.import_module(f"compute.{name}").TOOL
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise LookupError(f"there is no tool named {name!r}") from error
+        tool = getattr(importlib.import_module(f"compute.{name}"), "TOOL", None)
+    except ModuleNotFoundError as error:
+        if error.name != f"compute.{name}":
+            raise  # the tool is there, a library that it needs is not
+        raise unknown from None
     if not isinstance(tool, Tool):
-        raise LookupError(f"compute.{name}.TOOL is not a Tool")
+        raise unknown
     return tool

@@ -96,7 +96,7 @@ def tool_cards(services: Services) -> list[ToolCard]:
     return cards + [
         ToolCard(name, command.tool.title, command.tool.summary, example_line(command))
         for name, command in commands.items()
-        if name not in known
+        if name not in known and command.options
     ]
 
 
