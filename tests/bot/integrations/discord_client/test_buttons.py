@@ -143,6 +143,17 @@ async def test_a_crafted_delete_by_another_member_is_refused(world: World) -> No
         assert await bot.parts.results.get(result_id) is not None
 
 
+async def test_a_moderator_of_another_server_may_not_delete(world: World) -> None:
+    async with world.bot() as bot:
+        first = await asked(world)
+        result_id = links(first.message)[0].rpartition("/")[2]
+        mod = world.fake.user("mod", roles=("moderators",))
+        theirs = await mod.slash("pace", {"gpu": "h100"}, guild=world.fake.other)
+        reply = await mod.press_unseen(theirs.message, f"k2c:delete:{result_id}")
+        assert reply.ephemeral and "Only who asked" in reply.text
+        assert await bot.parts.results.get(result_id) is not None
+
+
 async def test_a_private_answer_that_is_deleted_says_what_stays(world: World) -> None:
     async with world.bot() as bot:
         alice = world.fake.user("alice")

@@ -113,9 +113,11 @@ async def test_nothing_of_members_or_messages_is_kept(world: World) -> None:
     async with world.bot() as bot:
         reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
         await reply.edited()
+        await world.fake.user("alice").click(reply.message, "Change inputs")
         client = bot.client
         assert not client.cached_messages and not client.persistent_views
-        assert client._connection._view_store._views == {}
+        store = client._connection._view_store
+        assert store._views == {} and store._modals == {}
         assert [len(g.members) for g in client.guilds] == [1, 1], "only the bot itself"
 
 
