@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 # The interaction is no way to the person any more; the bot's own right may be. Not LOST: there
 # the answer may stand already, and a second one would double it.
 TOO_LATE = (Fate.LATE, Fate.DEAD)
+HOME_ONLY = "**/{name} works only in the community's own server.**"
 SAVING_S = 1.5  # a press is to be answered within 3 s, also where the disk is slow
 
 
@@ -69,7 +70,7 @@ class Answers:
 
     async def give(self, reply: Reply, ask: Ask) -> None:
         """Run and answer. Refusals are for the asker alone, as is all in places not ours."""
-        if await self.too_often(reply):
+        if await self._not_here(reply, ask.command) or await self.too_often(reply):
             return
         tool = ask.command.tool
         private = private_place(reply.interaction) or ask.command.private
@@ -88,6 +89,14 @@ class Answers:
             outcome=outcome,
         )
         await self.show(reply, showing)
+
+    async def _not_here(self, reply: Reply, command: Command) -> bool:
+        """Away from the home servers only what works anywhere is run, whatever was sent."""
+        at_home = reply.interaction.guild_id in self._parts.settings.home_guild_ids
+        if command.user_installable or at_home:
+            return False
+        await reply.answer(notice(HOME_ONLY.format(name=command.name)), private=True)
+        return True
 
     async def too_often(self, reply: Reply) -> bool:
         """Count this answer against its asker and server; tell them when it is too many."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.render.chart import ChartBusy, ChartFailed
+from tests.bot.integrations.discord_client import pace
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import labels, links
 from tests.fakes.discord import message_text
@@ -113,6 +115,17 @@ async def test_one_person_is_limited_everywhere_and_others_are_not(world: World)
         assert [r.ephemeral for r in replies] == [False, False, False, True]
         assert (await alice.slash("pace", {"gpu": "h100"}, dm=True)).text == replies[3].text
         assert not (await world.fake.user("bob").slash("pace", {"gpu": "h100"})).ephemeral
+
+
+async def test_a_command_of_the_home_server_is_refused_elsewhere(world: World) -> None:
+    async with world.bot({"pace": replace(pace.command(), user_installable=False)}):
+        alice = world.fake.user("alice")
+        options = {"gpu": "h100"}
+        assert not (await alice.slash("pace", options)).ephemeral
+        elsewhere: list[Any] = [{"guild": world.fake.other}, {"dm": True}, {"user_install": True}]
+        for where in elsewhere:
+            reply = await alice.slash("pace", options, raw=True, **where)
+            assert reply.ephemeral and "only in the community's own server" in reply.text
 
 
 @pytest.mark.parametrize("where", ["dm", "thread", "post"])
