@@ -63,7 +63,7 @@ def test_usual_ids_are_ids(text: str) -> None:
         (404, "private, gated"),
         (429, "try again in a minute"),
         (503, "status 503"),
-        (0, "can't be reached"),
+        (0, "can't ask the hub"),
     ],
 )
 async def test_each_failure_says_what_to_do(status: int, words: str) -> None:
