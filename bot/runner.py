@@ -11,12 +11,17 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue, ValidationError
 
 from bot.results import Door, Results, StoredResult, new_result_id
-from compute.inputs import check_inputs
+from compute.inputs import check_inputs, shown
 from compute.tool import AnyTool, Context, Refusal, Refused, Request, Result
 
 log = logging.getLogger(__name__)
 
 SECONDS_A_DAY = 86_400
+LOGGED = 300  # characters of a refusal that go into the log
+FAILED = Refusal(
+    message="Something went wrong on my side. The reference below finds it in my log.",
+    our_fault=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ class Runner:
             return False
 
     async def run(self, tool: AnyTool, inputs: Mapping[str, JsonValue], asker: Asker) -> Outcome:
-        """Validate, run, and queue the outcome for storage; a refusal is an outcome too."""
+        """Validate, run, and queue the outcome for storage; a refusal is an outcome too.
+
+        A tool that fails is a refusal as well: the person keeps what they typed, we the traceback.
+        """
         result_id = new_result_id()
         request: Request | None = None
         result: Result | None = None
@@ -81,7 +89,11 @@ class Runner:
             result = await tool.run(request, self._context)
         except Refused as refused:
             refusal = refused.refusal
-            log.info("ref %s: %s refused: %s", result_id[:6], tool.name, refused.message)
+            words = shown(refused.message, LOGGED)
+            log.info("ref %s: %s refused: %s", result_id[:6], tool.name, words)
+        except Exception:
+            log.exception("ref %s: %s failed on %r", result_id[:6], tool.name, dict(inputs))
+            refusal = FAILED
         return self._kept(Outcome(result_id, tool, inputs, request, result, refusal), asker)
 
     def refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,8 @@ from compute.tool import FetchError
 
 if TYPE_CHECKING:
     import aiohttp
+
+log = logging.getLogger(__name__)
 
 TOTAL_S, CONNECT_S = 10.0, 5.0
 MAX_REDIRECTS = 5
@@ -77,7 +80,8 @@ class LocalContext:
         except TimeoutError:
             raise FetchError(f"{_host(url)} did not answer within {TOTAL_S:.0f} s.") from None
         except aiohttp.ClientError as error:
-            raise FetchError(f"{_host(url)} cannot be reached ({type(error).__name__}).") from error
+            log.warning("%s: %r", url, error)
+            raise FetchError(f"{_host(url)} cannot be reached.") from error
 
     async def _follow(self, url: str, limit_bytes: int) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):

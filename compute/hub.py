@@ -66,7 +66,7 @@ def _fetch_sentence(error: FetchError) -> str:
         return "The hub asks for a pause (too many requests); try again in a minute."
     if error.status is not None:
         return f"The hub answered with status {error.status}; try again later."
-    return f"The hub can't be reached now ({error}); try a model of the catalogue or try again."
+    return f"I can't ask the hub now: {error} Try a model of the catalogue, or try again later."
 
 
 def _refuse(message: str, model_id: str, nearest: tuple[str, ...]) -> Refused:

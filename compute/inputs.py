@@ -97,7 +97,7 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def shown(value: object) -> str:
+def shown(value: object, limit: int = SHOWN) -> str:
     """A stranger's value, short and on one line, with nothing invisible that could turn text."""
     text = "".join(char if char.isprintable() else " " for char in str(value)).strip()
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -46,12 +46,14 @@ class Refusal(BaseModel):
     """Why an input was not taken, in words for the person, and the nearest thing that works.
 
     ``field`` is the request's field (not its alias), ``given`` the offending value as typed,
-    ``nearest`` valid values close to it, best first, ``example`` one value that works.
+    ``nearest`` valid values close to it, best first, ``example`` one value that works;
+    ``our_fault`` where the tool failed and the input may have been right.
     """
 
     model_config = ConfigDict(frozen=True)
 
     message: str
+    our_fault: bool = False
     field: str | None = None
     given: str | None = None
     nearest: tuple[str, ...] = ()

@@ -128,7 +128,7 @@ def _measured(row: Measured) -> tuple[Span, ...]:
     where = f"{row.engine} {row.engine_version}".strip()
     source: Span = Anchor(row.source, row.url) if row.url.startswith("https://") else row.source
     return (
-        f"measured nearby: {number(row.value)} {what}, {row.model} {row.weight_dtype} on "
+        f"nearest measurement: {number(row.value)} {what}, {row.model} {row.weight_dtype} on "
         f"{machine}, {where}, {load}: ",
         source,
         f" ({row.date})" if row.date else "",

@@ -89,7 +89,8 @@ async def run_tool(request: web.Request) -> web.Response:
     outcome = await services.runner.run(command.tool, inputs, asker)
     kept = await is_kept(outcome)
     if outcome.refusal is not None:
-        return json_response(error_body(outcome.refusal, outcome.ref, fixes_of(outcome)), 422)
+        status = 500 if outcome.refusal.our_fault else 422
+        return json_response(error_body(outcome.refusal, outcome.ref, fixes_of(outcome)), status)
     return json_response(
         {
             "id": outcome.id,

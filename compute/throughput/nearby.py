@@ -35,10 +35,11 @@ def nearest_measurement(
     """The nearest row of a matching metric, or nothing where none is near."""
     metrics = SPEEDS if load.osl else PROMPTS
     best, found = FARTHEST, None
+    mine = Sizes(deployment.model.total_params, deployment.model.active_params)
     for row in rows:
         if row.metric not in metrics or (load.osl > 0) != (row.osl > 0):
             continue
-        distance = _distance(deployment, load, row, gpus, sizes, best)
+        distance = _distance(deployment, mine, load, row, gpus, sizes, best)
         if distance < best:
             best, found = distance, row
     return None if found is None else _measured(found)
@@ -46,6 +47,7 @@ def nearest_measurement(
 
 def _distance(
     deployment: Deployment,
+    mine: Sizes,
     load: Load,
     row: Measurement,
     gpus: Mapping[str, Gpu],
@@ -62,8 +64,8 @@ def _distance(
             distance += 0.3
     if row.model != model.id:
         size = sizes[row.model]
-        distance += 0.1 + abs(math.log(size.active / max(1, model.active_params)))
-        distance += abs(math.log(size.total / max(1, model.total_params)))
+        distance += 0.1 + abs(math.log(size.active / max(1.0, mine.active)))
+        distance += abs(math.log(size.total / max(1.0, mine.total)))
     if distance >= enough:
         return distance
     distance += 0.35 * (row.engine != deployment.engine.name)
