@@ -37,9 +37,16 @@ def wait(chrome: Chrome, selector: str) -> WebElement:
 
 
 def until(chrome: Chrome, condition: Callable[[], bool]) -> None:
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(chrome, PATIENCE_S).until(lambda _: condition())
+    gone = (StaleElementReferenceException,)  # the page was left while we looked at it
+    WebDriverWait(chrome, PATIENCE_S, ignored_exceptions=gone).until(lambda _: condition())
+
+
+def read(chrome: Chrome, selector: str, words: str) -> None:
+    """Wait until the element says ``words``: after a click the page before may still be there."""
+    until(chrome, lambda: words in wait(chrome, selector).text)
 
 
 def ask(chrome: Chrome, line: str) -> WebElement:
@@ -62,17 +69,17 @@ def completes_with_the_keyboard(url: str) -> None:
         wait(chrome, "#choices li")
         assert bar.get_attribute("aria-expanded") == "true"
         bar.send_keys(Keys.TAB, "lay")
-        until(chrome, lambda: "layers:" in wait(chrome, "#choices li").text)
+        read(chrome, "#choices li", "layers:")
         bar.send_keys(Keys.TAB, "32 kv")
-        until(chrome, lambda: "kv_dtype:" in wait(chrome, "#choices li").text)
+        read(chrome, "#choices li", "kv_dtype:")
         bar.send_keys(Keys.ARROW_DOWN)
         assert bar.get_attribute("aria-activedescendant") == "choice-0"
         bar.send_keys(Keys.ENTER)
-        until(chrome, lambda: "fp16" in wait(chrome, "#choices li").text)
+        read(chrome, "#choices li", "fp16")
         bar.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
         until(chrome, lambda: bar.get_attribute("value") == "/kv layers:32 kv_dtype:fp8 ")
         bar.send_keys(Keys.ESCAPE, Keys.ENTER)
-        assert "0.062 GiB" in wait(chrome, ".answers article strong").text
+        read(chrome, ".answers article strong", "0.062 GiB")
         assert complaints(chrome) == []
 
 
@@ -81,9 +88,9 @@ def opens_and_reuses_an_answer(url: str) -> None:
         chrome.get(url)
         ask(chrome, "/kv layers:32 input:2048")
         wait(chrome, "summary").click()
-        assert "8 KV heads of 128" in wait(chrome, ".inside").text
+        read(chrome, ".inside", "8 KV heads of 128")
         wait(chrome, ".press button").click()
-        until(chrome, lambda: "0.125 GiB" in wait(chrome, ".answers article strong").text)
+        read(chrome, ".answers article strong", "0.125 GiB")
         bar = wait(chrome, "#line")
         assert bar.get_attribute("value") == "/kv layers:32 input:2048 kv_dtype:fp8"
         bar.clear()
@@ -109,14 +116,14 @@ def deletes_only_what_this_browser_made(url: str, other: str) -> None:
         wait(chrome, "[data-action=delete]").click()
         wait(chrome, "#bar")
         chrome.get(page)
-        assert "was deleted" in wait(chrome, "h1").text
+        read(chrome, "h1", "was deleted")
 
 
 def shows_hostile_words_as_words(url: str, line: str) -> None:
     with chromium(DESKTOP) as chrome:
         chrome.get(url)
         ask(chrome, line)
-        assert "<img" in wait(chrome, ".answers article").text
+        read(chrome, ".answers article", "<img")
         chrome.get(wait(chrome, "[data-action=share]").get_attribute("href") or "")
         wait(chrome, ".again")
         assert chrome.execute_script("return window.hurt") is None
@@ -140,12 +147,12 @@ def works_without_javascript(url: str) -> None:
         bar = wait(chrome, "#line")
         bar.send_keys("/kv layers:32 input:2048")
         wait(chrome, "#bar button").click()
-        assert "0.250 GiB" in wait(chrome, ".answers article strong").text
+        read(chrome, ".answers article strong", "0.250 GiB")
         wait(chrome, "summary").click()
-        assert "8 KV heads of 128" in wait(chrome, ".inside").text
+        read(chrome, ".inside", "8 KV heads of 128")
         chrome.get(wait(chrome, "[data-action=share]").get_attribute("href") or "")
         wait(chrome, ".press button").click()
-        assert "0.125 GiB" in wait(chrome, ".answers article strong").text
+        read(chrome, ".answers article strong", "0.125 GiB")
         assert "kv_dtype:fp8" in (wait(chrome, "#line").get_attribute("value") or "")
 
 
