@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 OVERFLOWING = """
 const wide = document.documentElement.clientWidth;
 return [...document.body.querySelectorAll("*")].filter((e) => !e.closest(".scroll, .skip"))
