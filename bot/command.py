@@ -82,6 +82,13 @@ def options_of(
     return tuple(_option(name, *fields[name], (suggest or {}).get(name)) for name in names)
 
 
+def suggestions(option: Option, text: str) -> Sequence[Choice]:
+    """What goes with the half-typed ``text``, from memory; a door shows ``MAX_CHOICES`` of it."""
+    if option.suggest is not None:
+        return option.suggest(text)
+    return [choice for choice in option.choices if text.casefold() in choice[0].casefold()]
+
+
 def _option(name: str, field: str, info: FieldInfo, suggest: Suggest | None) -> Option:
     allowed = _members(info.annotation)
     literal = tuple((str(v), str(v)) for v in allowed if isinstance(v, str))

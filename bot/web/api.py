@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from bot.command import MAX_CHOICES, Choice, Command, Option, answer, fixes_of
+from bot.command import MAX_CHOICES, Command, Option, answer, fixes_of, suggestions
 from bot.results import Deleter
 from bot.runner import Asker
 from bot.web.answering import DELETE_KEY_HEADER, delete_key_of, is_kept, limit_reads, limit_runs
@@ -130,16 +130,8 @@ async def suggest(request: web.Request) -> web.Response:
     option = command.option(query.get("option", "")) if command else None
     if option is None:
         raise Problem(404, "There is no such command or option.")
-    choices = suggestions(option, query.get("text", "")[:SUGGEST_TEXT])
+    choices = suggestions(option, query.get("text", "")[:SUGGEST_TEXT])[:MAX_CHOICES]
     return json_response({"choices": [{"label": label, "value": v} for label, v in choices]})
-
-
-def suggestions(option: Option, text: str) -> list[Choice]:
-    """At most ``MAX_CHOICES``: the option's own suggestions, or the choices that fit ``text``."""
-    if option.suggest is not None:
-        return list(option.suggest(text))[:MAX_CHOICES]
-    typed = text.casefold()
-    return [c for c in option.choices if typed in c[0].casefold()][:MAX_CHOICES]
 
 
 async def delete_result(request: web.Request) -> web.Response:

@@ -59,9 +59,7 @@ def estimate(question: Question, library: Library, with_curve: bool = True) -> E
     own = round(served.running * deployment.layout.replicas)
     curve = _curve(question, question.load.concurrency or own) if with_curve else []
     gpus: Mapping[str, Gpu] = {gpu.key: gpu for gpu in library.gpus}
-    measured = nearest_measurement(
-        deployment, question.load, library.measurements, gpus, library.sizes
-    )
+    measured = nearest_measurement(deployment, question.load, library.measured, gpus, library.sizes)
     return _filled(question, served, widths, curve, measured)
 
 

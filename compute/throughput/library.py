@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from compute.throughput.interval import Evidence, count_evidence
 from compute.throughput.model import ModelSpec, build_model
-from compute.throughput.nearby import Sizes
+from compute.throughput.nearby import Sizes, Subject, group_rows
 from compute.throughput.parameters import Parameters, load_parameters
 from content.gpus import GpuCatalogue, load_gpus
 from content.measurements import Measurement, load_measurements
@@ -37,6 +37,11 @@ class Library:
     def measurements(self) -> tuple[Measurement, ...]:
         """Every published measurement."""
         return load_measurements()
+
+    @cached_property
+    def measured(self) -> Mapping[Subject, Sequence[Measurement]]:
+        """The measurements by GPU and model."""
+        return group_rows(self.measurements)
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -69,5 +74,6 @@ class Library:
 
     def read_all(self) -> None:
         """Read every part now, so that no first answer waits for files."""
-        for part in (self.gpus, self.models, self.parameters, self.evidence, self.sizes):
+        parts = (self.gpus, self.models, self.parameters, self.evidence, self.sizes, self.measured)
+        for part in parts:
             assert part is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,21 +14,19 @@ import discord
 from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.bases import adopt_gateway, use_bases
 from bot.integrations.discord_client.buttons import Buttons
-from bot.integrations.discord_client.errors import Seen, guarded
+from bot.integrations.discord_client.errors import guarded
+from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import Reply
 from bot.integrations.discord_client.sync import sync_commands
 from bot.integrations.discord_client.tree import Tree
-from bot.render.discord import notice
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_S = 10.0  # for the answers in flight; supervisors kill after 10 to 30 s
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 UNREACHABLE = (OSError, aiohttp.ClientError, TimeoutError, discord.DiscordServerError,
                discord.GatewayNotFound)  # fmt: skip
-AWAY = "**I am being restarted.** Please ask again in a minute."
 
 
 class DiscordRefused(Exception):
@@ -50,16 +47,11 @@ class K2CClient(discord.Client):
             max_messages=None,
         )
         answers = Answers(parts)
-        self.counts: Counter[str] = Counter()
+        self.intake = Intake()
         self.connected = asyncio.Event()
-        self.closing = False
-        self.tree = Tree(self, parts.commands, answers)
+        self.tree = Tree(self, self.intake, parts.commands, answers)
         self._buttons = Buttons(parts, answers)
         self._settings = parts.settings
-        self._seen = Seen()
-        self._working = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def setup_hook(self) -> None:
         """After login, before the gateway."""
@@ -76,50 +68,20 @@ class K2CClient(discord.Client):
         restart, or opened twice, would be dropped without a word. So both are read here.
         """
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
-        if interaction.type not in kinds or not self.begin(interaction):
+        if interaction.type not in kinds or not self.intake.begin(interaction):
             return
-        reply = Reply(interaction, self.counts)
-        with self.working():
-            if not await self.turned_away(reply):
+        reply = Reply(interaction, self.intake.counts)
+        with self.intake.working():
+            if not await self.intake.turned_away(reply):
                 await guarded(reply, self._buttons.press(reply))
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
         """An event handler of ours failed; there is nobody to tell."""
         log.exception("handling %s failed", event_method)
 
-    def begin(self, interaction: discord.Interaction[Any]) -> bool:
-        """Whether this interaction is new; a repeated dispatch is passed over in silence."""
-        if self._seen.again(interaction.id):
-            self.counts["dispatched again"] += 1
-            return False
-        return True
-
-    async def turned_away(self, reply: Reply) -> bool:
-        """During a shutdown nothing new is begun, and the person is told so."""
-        if self.closing:
-            await guarded(reply, reply.answer(notice(AWAY), private=True))
-        return self.closing
-
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
-        """Around one answer: a shutdown waits for it."""
-        self._working += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._working -= 1
-            if self._working == 0:
-                self._idle.set()
-
     async def finish(self) -> None:
         """Begin nothing more, wait for what is in flight (bounded), disconnect."""
-        self.closing = True
-        try:
-            async with asyncio.timeout(SHUTDOWN_S):
-                await self._idle.wait()
-        except TimeoutError:
-            log.warning("shutting down with %d answers unfinished", self._working)
+        await self.intake.finish()
         await self.close()
 
 

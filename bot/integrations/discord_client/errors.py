@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable
 
 import discord
@@ -16,30 +15,11 @@ from bot.render.markup import escaped
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 4_096  # interactions; a repeated dispatch comes within seconds of the first
-
 FORESEEN = (
     app_commands.CommandNotFound,
     app_commands.CommandSignatureMismatch,
     app_commands.CheckFailure,
 )
-
-
-class Seen:
-    """Which interactions were begun, so that one that is dispatched twice runs once."""
-
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self._size = size
-        self._ids: OrderedDict[int, None] = OrderedDict()
-
-    def again(self, interaction_id: int) -> bool:
-        """Whether this one was here before; it is from now on."""
-        if interaction_id in self._ids:
-            return True
-        self._ids[interaction_id] = None
-        if len(self._ids) > self._size:
-            self._ids.popitem(last=False)
-        return False
 
 
 async def guarded(reply: Reply, work: Awaitable[object]) -> None:

@@ -18,9 +18,6 @@ from config.settings import Settings
 class Charts(Protocol):
     """Draws charts; ``bot.render.chart.ChartRenderer`` is the one in use."""
 
-    def cached(self, chart: Chart) -> bytes | None:
-        """The picture if it is there already."""
-
     async def png(self, chart: Chart) -> bytes:
         """The picture. Raises ``ChartBusy`` or ``ChartFailed``."""
 

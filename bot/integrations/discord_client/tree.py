@@ -6,20 +6,18 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
 from pydantic import JsonValue
 
-from bot.command import MAX_CHOICES, Choice, Command, Option
+from bot.command import MAX_CHOICES, Choice, Command, Option, suggestions
 from bot.integrations.discord_client.answers import Answers, Ask
 from bot.integrations.discord_client.errors import explain, guarded
+from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.reply import BROKEN, Reply, Stage
 from bot.render.markup import visible
-
-if TYPE_CHECKING:
-    from bot.integrations.discord_client.client import K2CClient
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ STAGES = {
 SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
 
 
-class Tree(app_commands.CommandTree["K2CClient"]):
+class Tree(app_commands.CommandTree[discord.Client]):
     """The tools' commands are answered here, from what was sent; any other goes the library's way.
 
     Read raw, a value that no honest client sends (a word for a number, an option we do not have)
@@ -41,40 +39,49 @@ class Tree(app_commands.CommandTree["K2CClient"]):
     """
 
     def __init__(
-        self, client: K2CClient, commands: Mapping[str, Command], answers: Answers
+        self,
+        client: discord.Client,
+        intake: Intake,
+        commands: Mapping[str, Command],
+        answers: Answers,
     ) -> None:
         super().__init__(client)
+        self._intake = intake
         self._tools = commands
         self._answers = answers
         for command in commands.values():
             self.add_command(declare(command))
 
-    async def interaction_check(self, interaction: discord.Interaction[K2CClient], /) -> bool:
+    async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
         """False where there is nothing left for the library to do."""
-        if not self.client.begin(interaction):
+        if not self._intake.begin(interaction):
             return False
         data: Any = interaction.data or {}
         chat = data.get("type", 1) == discord.AppCommandType.chat_input.value
         command = self._tools.get(data.get("name", "")) if chat else None
         if command is None:
             return True
-        with self.client.working():
+        with self._intake.working():
             if interaction.type is discord.InteractionType.autocomplete:
-                await _suggest(interaction, command, data)
+                found = _suggested(command, data)
+                await _send_choices(interaction, found, self._intake.counts)
                 return False
-            reply = Reply(interaction, self.client.counts)
-            if not await self.client.turned_away(reply):
+            reply = Reply(interaction, self._intake.counts)
+            if not await self._intake.turned_away(reply):
                 await guarded(reply, self._answers.give(reply, Ask(command, typed(data))))
         return False
 
     async def on_error(
-        self, interaction: discord.Interaction[K2CClient], error: app_commands.AppCommandError, /
+        self,
+        interaction: discord.Interaction[discord.Client],
+        error: app_commands.AppCommandError,
+        /,
     ) -> None:
         """One sentence for whatever the library could not run."""
         if interaction.type is discord.InteractionType.autocomplete:
-            await _send_choices(interaction, [])
+            await _send_choices(interaction, (), self._intake.counts)
         else:
-            reply = Reply(interaction, self.client.counts)
+            reply = Reply(interaction, self._intake.counts)
             reply.stage = STAGES.get(interaction.response.type, Stage.ANSWERED)
             await explain(reply, error)
 
@@ -138,26 +145,16 @@ async def _none(_: discord.Interaction[Any], __: str) -> list[app_commands.Choic
     return []
 
 
-async def _suggest(
-    interaction: discord.Interaction[Any], command: Command, data: Mapping[str, Any]
-) -> None:
-    """Answer a half-typed option from memory. Nobody can be told of a failure, so it is logged."""
-    found: Sequence[Choice] = ()
+def _suggested(command: Command, data: Mapping[str, Any]) -> Sequence[Choice]:
+    """What goes with a half-typed option, from memory; of a failure nobody but the log is told."""
     try:
         focused: Any = next((o for o in data.get("options", []) if o.get("focused")), {})
         option = command.option(str(focused.get("name", "")))
         if option is not None:
-            found = suggestions(option, str(focused.get("value") or ""))
+            return suggestions(option, str(focused.get("value") or ""))
     except Exception:
         log.exception("no suggestions for /%s", command.name)
-    await _send_choices(interaction, _choices(found))
-
-
-def suggestions(option: Option, text: str) -> Sequence[Choice]:
-    """The choices that go with what was typed so far."""
-    if option.suggest is not None:
-        return option.suggest(text)
-    return [choice for choice in option.choices if text.lower() in choice[0].lower()]
+    return ()
 
 
 def _choices(pairs: Sequence[Choice]) -> list[app_commands.Choice[str]]:
@@ -171,13 +168,12 @@ def _choices(pairs: Sequence[Choice]) -> list[app_commands.Choice[str]]:
 
 
 async def _send_choices(
-    interaction: discord.Interaction[Any], choices: list[app_commands.Choice[str]]
+    interaction: discord.Interaction[Any], pairs: Sequence[Choice], counts: Counter[str]
 ) -> None:
     """Too late, already answered or broken off: the person types on and asks anew."""
     try:
-        await interaction.response.autocomplete(choices)
+        await interaction.response.autocomplete(_choices(pairs))
     except (*BROKEN, discord.HTTPException) as error:
-        counts: Counter[str] = interaction.client.counts
         counts["suggestions lost"] += 1
         log.info("suggestions not delivered: %s", error)
 

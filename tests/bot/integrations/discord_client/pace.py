@@ -115,11 +115,6 @@ class Charts:
 
     error: Exception | None = None
     drawn: int = 0
-    known: frozenset[str] = frozenset()
-
-    def cached(self, chart: Chart) -> bytes | None:
-        """The picture if it was drawn."""
-        return chart.title.encode() if chart.title in self.known else None
 
     async def png(self, chart: Chart) -> bytes:
         """The picture."""
@@ -127,5 +122,4 @@ class Charts:
         if self.error is not None:
             raise self.error
         self.drawn += 1
-        self.known |= {chart.title}
         return chart.title.encode()

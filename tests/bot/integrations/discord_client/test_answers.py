@@ -29,12 +29,15 @@ async def test_all_text_comes_at_once_and_the_chart_by_one_edit(world: World) ->
     assert len([step for step in reply.history if step.kind == "edit"]) == 1
 
 
-async def test_a_chart_that_is_drawn_already_comes_with_the_text(world: World) -> None:
-    world.charts.known = frozenset({"pace of h100"})
+async def test_no_picture_slows_the_first_answer_it_comes_by_one_edit(world: World) -> None:
     async with world.bot():
-        reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
-        assert reply.files == {"chart.png": b"pace of h100"}
-        assert [step.kind for step in reply.history] == ["callback"]
+        for _ in range(2):  # the second time it has been drawn already
+            reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+            await reply.edited()
+            assert reply.files == {"chart.png": b"pace of h100"}
+            first, edit = reply.history
+            assert (first.kind, edit.kind) == ("callback", "edit")
+            assert first.message is not None and not first.message["attachments"]
 
 
 async def test_under_a_backlog_there_is_a_chart_button_that_draws_later(world: World) -> None:
@@ -151,6 +154,7 @@ async def test_in_a_strangers_server_the_answer_is_private_until_shared(world: W
         row = await bot.parts.results.get(links(reply.message)[0].rpartition("/")[2])
         assert row is not None and row.private
         shared = await alice.click(reply.message, "Share")
+        await shared.edited()
         assert not shared.ephemeral and f"shared by {alice.mention}" in shared.text
         assert "10 requests/s" in shared.text and shared.files
         assert shared.pings == set() and "Share" not in labels(shared.message)

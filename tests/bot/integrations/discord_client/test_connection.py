@@ -94,7 +94,7 @@ async def test_a_shutdown_finishes_the_answers_in_flight(world: World) -> None:
 async def test_a_shutdown_waits_for_no_answer_forever(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bot.integrations.discord_client.client.SHUTDOWN_S", 0.05)
+    monkeypatch.setattr("bot.integrations.discord_client.intake.SHUTDOWN_S", 0.05)
     world.fake.fault("PATCH", "/webhooks/*", late_s=0.5)
     async with world.bot() as bot:
         await world.fake.user("alice").slash("pace", {"gpu": "h100"})
@@ -104,7 +104,7 @@ async def test_a_shutdown_waits_for_no_answer_forever(
 
 async def test_what_is_asked_during_a_shutdown_gets_a_sentence(world: World) -> None:
     async with world.bot() as bot:
-        bot.client.closing = True
+        bot.client.intake.closing = True
         reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
         assert reply.ephemeral and "being restarted" in reply.text
 

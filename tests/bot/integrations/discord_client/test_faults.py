@@ -92,7 +92,7 @@ async def test_the_same_interaction_dispatched_twice_is_answered_once(world: Wor
         assert "I don't know" in reply.text
         fixed = await alice.click(reply.message, "Use h200", copies=2)
         await fixed.edited()
-        assert bot.client.counts["dispatched again"] == 2
+        assert bot.client.intake.counts["dispatched again"] == 2
     assert len(world.fake.channel_messages(world.fake.home.channels[0])) == 1
     assert sum(step.kind == "callback" for step in fixed.history) == 1
 
@@ -101,7 +101,7 @@ async def test_an_interaction_that_another_process_answered_is_left_alone(world:
     world.fake.fault("POST", CALLBACK, status=400, code=40060)
     async with world.bot() as bot:
         reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"}, wait=False)
-        await world.fake.wait_for(lambda: bot.client.counts["taken"])
+        await world.fake.wait_for(lambda: bot.client.intake.counts["taken"])
     assert not reply.answered and reply.history == []
 
 
@@ -119,7 +119,7 @@ async def test_a_late_answer_is_posted_to_the_channel_for_its_asker(
         stored = world.fake.channel_messages(channel)[0]
         await world.fake.wait_for(lambda: stored.json["attachments"])
         assert alice.mention in message_text(stored.json)
-        assert bot.client.counts["late"] >= 1
+        assert bot.client.intake.counts["late"] >= 1
     assert len(world.fake.channel_messages(channel)) == 1
     assert stored.pings == {alice.id}
     assert "Change inputs" in labels(stored.json)
@@ -130,7 +130,7 @@ async def test_a_late_refusal_is_not_shown_to_everyone(world: World) -> None:
     async with world.bot() as bot:
         with pytest.raises(NoAnswer):
             await world.fake.user("alice").slash("pace", {"gpu": "h1000"})
-        await world.fake.wait_for(lambda: bot.client.counts["late"])
+        await world.fake.wait_for(lambda: bot.client.intake.counts["late"])
     assert world.fake.channel_messages(world.fake.home.channels[0]) == []
 
 
@@ -145,7 +145,7 @@ async def test_a_late_answer_stays_on_its_page_where_the_bot_may_not_write(
             await world.fake.deny(world.fake.home.channels[0], "send_messages")
         with pytest.raises(NoAnswer):
             await world.fake.user("alice").slash("pace", {"gpu": "h100"}, **where)
-        await world.fake.wait_for(lambda: bot.client.counts["late"])
+        await world.fake.wait_for(lambda: bot.client.intake.counts["late"])
     assert not [call for call in world.fake.requests if call.path.endswith("/messages")]
 
 
@@ -173,7 +173,7 @@ async def test_a_token_that_dies_early_still_delivers_in_the_channel(world: Worl
         posted = world.fake.channel_messages(channel)[1]
         await world.fake.wait_for(lambda: posted.json["attachments"])
         assert reply.deferred and posted.pings == {alice.id}
-        assert bot.client.counts["dead"] == 1
+        assert bot.client.intake.counts["dead"] == 1
 
 
 async def test_an_answer_dismissed_while_it_was_made_ends_quietly(world: World) -> None:
@@ -181,7 +181,7 @@ async def test_an_answer_dismissed_while_it_was_made_ends_quietly(world: World) 
         alice = world.fake.user("alice")
         reply = await alice.slash("pace", {"gpu": "h100", "model": "org/m"})
         await alice.dismiss(reply.message)
-        await world.fake.wait_for(lambda: bot.client.counts["gone"])
+        await world.fake.wait_for(lambda: bot.client.intake.counts["gone"])
     assert world.fake.channel_messages(world.fake.home.channels[0]) == []
 
 
@@ -215,7 +215,7 @@ async def test_a_lost_suggestion_is_nobodys_error(world: World) -> None:
         for fault in ({"status": 404, "code": 10062}, {"reset": "after"}, {"reset": "before"}):
             world.fake.fault("POST", CALLBACK, **fault)
             await world.fake.user("alice").type_into("pace", "gpu", "h", wait=False)
-        await world.fake.wait_for(lambda: bot.client.counts["suggestions lost"] == 3)
+        await world.fake.wait_for(lambda: bot.client.intake.counts["suggestions lost"] == 3)
 
 
 async def test_a_chart_reaches_an_answer_whose_token_has_died(world: World) -> None:
@@ -226,11 +226,7 @@ async def test_a_chart_reaches_an_answer_whose_token_has_died(world: World) -> N
     assert len(world.fake.channel_messages(world.fake.home.channels[0])) == 1
 
 
-@pytest.mark.parametrize("drawn", [True, False])
-async def test_where_pictures_are_not_allowed_the_text_stands_alone(
-    world: World, drawn: bool
-) -> None:
-    world.charts.known = frozenset({"pace of h100"} if drawn else ())
+async def test_where_pictures_are_not_allowed_the_text_stands_alone(world: World) -> None:
     async with world.bot():
         await world.fake.deny(world.fake.home.channels[0], "attach_files")
         reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
@@ -242,7 +238,7 @@ async def test_a_permission_lost_meanwhile_costs_only_the_picture(world: World) 
     world.fake.fault("PATCH", EDIT, status=403, code=50013)
     async with world.bot() as bot:
         reply = await world.fake.user("alice").slash("pace", {"gpu": "h100"})
-        await world.fake.wait_for(lambda: bot.client.counts["denied"])
+        await world.fake.wait_for(lambda: bot.client.intake.counts["denied"])
         assert "10 requests/s" in reply.text
 
 
