@@ -167,7 +167,8 @@ def _fix_buttons(fixes: Sequence[Fix]) -> list[Block]:
 def fixes_of(outcome: Outcome) -> Sequence[Fix]:
     """The repairs that the answer offers, in the order of its buttons.
 
-    A refusal that names nearest values but no repair offers those values, one press away.
+    A refusal that names nearest values but no repair offers those values, one press away; one
+    that names nothing near offers its example.
     """
     if outcome.refusal is None:
         fixes: Sequence[Fix] = getattr(outcome.result, "fixes", ())
@@ -176,9 +177,11 @@ def fixes_of(outcome: Outcome) -> Sequence[Fix]:
     if refusal.fixes or refusal.field is None:
         return refusal.fixes
     field = refusal.field
+    values = refusal.nearest[:MAX_NEAREST_BUTTONS] or (refusal.example,)
     return [
-        Fix(label=f"Use {near}"[:BUTTON_LABEL], changes={field: near})
-        for near in refusal.nearest[:MAX_NEAREST_BUTTONS]
+        Fix(label=f"Use {value}"[:BUTTON_LABEL], changes={field: value})
+        for value in values
+        if value
     ]
 
 

@@ -80,7 +80,7 @@ class LocalContext:
         except TimeoutError:
             raise FetchError(f"{_host(url)} did not answer within {TOTAL_S:.0f} s.") from None
         except aiohttp.ClientError as error:
-            log.warning("%s: %r", url, error)
+            log.info("%s: %r", url, error)
             raise FetchError(f"{_host(url)} cannot be reached.") from error
 
     async def _follow(self, url: str, limit_bytes: int) -> bytes:

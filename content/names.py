@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 MAX_TYPED = 120
+ALIKE = 0.62  # of SequenceMatcher's ratio; below it "Closest" names strangers
 MAX_LABEL = 100
 
 
@@ -41,7 +42,7 @@ def entry(label: str, value: str, others: Iterable[str] = ()) -> Entry:
 
 
 def nearest(text: str, entries: Sequence[Entry], limit: int = 3) -> list[Entry]:
-    """The entries closest to ``text``, best first; ties keep the catalogue's order."""
+    """The entries closest to ``text``, best first, none where nothing is alike."""
     typed = squeeze(text)
     if not typed:
         return list(entries[:limit])
@@ -49,7 +50,7 @@ def nearest(text: str, entries: Sequence[Entry], limit: int = 3) -> list[Entry]:
     matcher.set_seq2(typed)
     scored = [(_closeness(matcher, item), -place) for place, item in enumerate(entries)]
     best = sorted(scored, reverse=True)[:limit]
-    return [entries[-place] for score, place in best if score > 0.0]
+    return [entries[-place] for score, place in best if score >= ALIKE]
 
 
 def _closeness(matcher: SequenceMatcher[str], item: Entry) -> float:

@@ -100,3 +100,10 @@ def test_wrong_inputs_are_refused_in_one_sentence() -> None:
         check_inputs(TOOL, {"layers": 0})
     assert caught.value.message == "layers must be at least 1."
     assert caught.value.refusal.field == "n_layers"
+
+
+def test_a_refusal_with_nothing_near_offers_its_example() -> None:
+    refusal = Refusal(message="Unknown.", field="model", given="x", example="llama")
+    view = answer(COMMAND, refused(refusal))
+    assert [b.label for b in view.blocks if isinstance(b, Button)] == ["Use llama", "Change inputs"]
+    assert repaired(refused(refusal), 0) == {"layers": 0, "model": "llama"}

@@ -186,7 +186,7 @@ async def test_refusals_name_the_field_and_something_near(
     refusal = raised.value.refusal
     assert refusal.field == field
     assert refusal.example
-    assert refusal.nearest
+    assert refusal.nearest or field == "model"  # nothing is near a path
     assert str(refusal.given) not in refusal.message or field == "parallel"
 
 
