@@ -9,7 +9,15 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from compute.throughput.request import MAX_CONCURRENCY, MAX_GPUS, MAX_TOKENS, Engine, GpuNumbers
+from compute.throughput.parallel import parse_parallel
+from compute.throughput.request import (
+    MAX_CONCURRENCY,
+    MAX_GPUS,
+    MAX_TOKENS,
+    Engine,
+    GpuNumbers,
+    ThroughputRequest,
+)
 from compute.tool import Refused
 from content.measurements import METRICS
 
@@ -42,6 +50,7 @@ class Record:
 
 def read_record(record: Mapping[str, Any]) -> Record:
     """A request from a JSON object. Raises ``Refused`` naming the field."""
+    record = _full_names(record)
     config = record.get("config")
     if config is not None and not isinstance(config, dict):
         raise _refuse("config", config, "an object, the model's config.json")
@@ -69,6 +78,15 @@ def read_record(record: Mapping[str, Any]) -> Record:
         metric=_metric(record),
         notes=() if engine in ENGINES or not engine else (f"engine {engine[:40]} not known: auto",),
     )
+
+
+def _full_names(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record under full names: short ones (``batch``) and ``parallel`` mean the same here."""
+    short = {info.alias: field for field, info in ThroughputRequest.model_fields.items()}
+    found = {short.get(name) or name: value for name, value in record.items()}
+    split = parse_parallel(_text(found, "parallel"))
+    named = {"attn_dp" if name == "dp" else name: size for name, size in split.items()}
+    return {**named, **{name: value for name, value in found.items() if value is not None}}
 
 
 def _refuse(field: str, value: Any, allowed: str) -> Refused:

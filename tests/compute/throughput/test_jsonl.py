@@ -181,3 +181,26 @@ def test_every_published_measurement_gets_a_value() -> None:
         }
         found = predict_line(record, LIBRARY)
         assert found.get("value", 0) > 0, found
+
+
+def test_a_line_may_use_the_short_names_of_the_slash_command() -> None:
+    asked = {"gpu": "h100", "model": "meta-llama/Llama-3.1-70B"}
+    short = predict_line(
+        {**asked, "gpus": 2, "batch": 32, "input": 2000, "output": 300, "dtype": "fp8"}, LIBRARY
+    )
+    full = predict_line(
+        {**asked, "n_gpus": 2, "concurrency": 32, "isl": 2000, "osl": 300, "weight_dtype": "fp8"},
+        LIBRARY,
+    )
+    assert short == full
+    assert (
+        short["output_tps"]
+        > 3 * predict_line({**asked, "gpus": 2, "dtype": "fp8"}, LIBRARY)["output_tps"]
+    )
+
+
+def test_a_line_may_write_the_split_in_one_word() -> None:
+    asked = {"gpu": "h100", "model": "meta-llama/Llama-3.1-70B", "n_gpus": 8}
+    word = predict_line({**asked, "parallel": "tp4xpp2"}, LIBRARY)
+    assert word == predict_line({**asked, "tp": 4, "pp": 2}, LIBRARY)
+    assert "I can't read that split" in predict_line({**asked, "parallel": "x"}, LIBRARY)["error"]
