@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from content import names
 from content.errors import CatalogueError
 from content.models import ModelCatalogue, load_models
 
@@ -73,3 +74,40 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, column: str) -> None:
     with pytest.raises(CatalogueError) as raised:
         load_models(path)
     assert (raised.value.file, raised.value.row, raised.value.column) == ("models.jsonl", 2, column)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("llama 4 scout", "meta-llama/Llama-4-Scout-17B-16E-Instruct"),
+        ("qwen3 235b", "Qwen/Qwen3-235B-A22B"),
+        ("mistral large", "mistralai/Mistral-Large-Instruct-2407"),
+        ("deepseek v3.1", "nvidia/DeepSeek-V3.1-NVFP4"),
+        ("https://huggingface.co/meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
+    ],
+)
+def test_the_closest_model_shares_the_words_that_were_typed(
+    models: ModelCatalogue, typed: str, first: str
+) -> None:
+    assert models.nearest(typed)[0].id == first
+
+
+def test_few_names_are_compared_letter_by_letter(
+    models: ModelCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+
+    def closeness(_: object, item: names.Entry) -> float:
+        compared.append(item.value)
+        return 0.0
+
+    monkeypatch.setattr(names, "_closeness", closeness)
+    models.nearest("x" * 60 + "llama")
+    assert len(compared) <= names.COMPARED  # all 276 held the event loop for 37 ms
+
+
+def test_completion_of_nothing_begins_with_models_that_people_know(
+    models: ModelCatalogue,
+) -> None:
+    first = [value for _, value in models.suggest("")][:10]
+    assert {"meta-llama/Llama-3.1-8B", "deepseek-ai/DeepSeek-R1", "openai/gpt-oss-120b"} <= {*first}
