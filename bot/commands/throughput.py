@@ -65,7 +65,7 @@ def show(request: ThroughputRequest, result: ThroughputResult) -> View:
     if result.plan is not None:
         blocks.append(_plan(result.plan))
     blocks += _notes(estimate)
-    if len(estimate.curve) > 1:
+    if len(estimate.curve) > 1 and result.osl:
         blocks.append(_chart(result))
     return View(tuple(blocks))
 
@@ -109,8 +109,9 @@ def _shares(estimate: Estimate) -> str:
     return ", ".join(f"{cause.removesuffix(' cache')} {share:.0%}" for cause, share in largest)
 
 
-def _plan(plan: SloPlan) -> Text:
-    return Text((Bold(plan.sentence),) if plan.met else (plan.sentence,))
+def _plan(plan: SloPlan, gpu: str = "") -> Text:
+    sentence = f"{gpu}: {plan.sentence}" if gpu else plan.sentence
+    return Text((Bold(sentence),) if plan.met else (sentence,))
 
 
 def _notes(estimate: Estimate) -> list[Block]:
@@ -139,7 +140,7 @@ def _fitting(result: ThroughputResult) -> list[Block]:
     if not result.fixes:
         return []
     return [
-        Text(("Fits: " + ", ".join(fix.label.removeprefix("Use ") for fix in result.fixes) + ".",))
+        Text(("Fits: " + "; ".join(fix.label.removeprefix("Use ") for fix in result.fixes) + ".",))
     ]
 
 
@@ -148,33 +149,40 @@ def _comparison(result: ThroughputResult) -> View:
     if not fitting:
         first: tuple[Span, ...] = (Bold("None of these fits: "), result.estimates[0].fit_sentence)
         return View((Heading(first), *_fitting(result)))
-    best = max(fitting, key=lambda e: e.output_tps_per_gpu)
+    what = "output" if result.osl else "prompt"
+    best = max(fitting, key=lambda e: _per_gpu(e, result))
     heading = (
-        Bold(f"{best.gpu_name}: {number(best.output_tps_per_gpu)} output tokens/s per GPU"),
+        Bold(f"{best.gpu_name}: {number(_per_gpu(best, result))} {what} tokens/s per GPU"),
         f", the most of {len(result.estimates)} for {result.model_name}",
     )
-    rows = tuple(_row(estimate) for estimate in result.estimates)
-    blocks: list[Block] = [
-        Heading(heading),
-        Table(("GPU", "tok/s", "/user", "TTFT"), rows, title="output tokens/s, whole system"),
-        Text((best.why,)),
-        *(Note((f"{e.gpu_name} does not fit: {e.fit_sentence}",)) for e in result.estimates
-          if not e.fits),
-        _chart(result),
-    ]  # fmt: skip
-    return View(tuple(blocks))
+    columns = ("GPU", "tok/s", "/user", "TTFT") if result.osl else ("GPU", "tok/s", "TTFT")
+    rows = tuple(_row(estimate, result)[: len(columns)] for estimate in result.estimates)
+    title = "output tokens/s, whole system" if result.osl else "prompt tokens/s of one copy"
+    blocks: list[Block] = [Heading(heading), Table(columns, rows, title=title), Text((best.why,))]
+    if result.plan is not None:
+        blocks.append(_plan(result.plan, result.estimates[0].gpu_name))
+    blocks += [
+        Note((f"{e.gpu_name} does not fit: {e.fit_sentence}",))
+        for e in result.estimates
+        if not e.fits
+    ]
+    return View((*blocks, _chart(result)) if result.osl else tuple(blocks))
 
 
-def _row(estimate: Estimate) -> tuple[str, ...]:
+def _per_gpu(estimate: Estimate, result: ThroughputResult) -> float:
+    """Tokens/s of one GPU: generated ones, or of the prompt where nothing is generated."""
+    copy = estimate.n_gpus / estimate.replicas
+    return estimate.output_tps_per_gpu if result.osl else estimate.prefill_tps.value / copy
+
+
+def _row(estimate: Estimate, result: ThroughputResult) -> tuple[str, ...]:
     name = _machine(estimate, parallel=False)
     if not estimate.fits:
         return (name, "no fit", "-", "-")
-    return (
-        name,
-        number(estimate.output_tps.value),
-        number(estimate.decode_tps_user.value),
-        _ms(estimate.ttft_ms.value),
-    )
+    ttft = _ms(estimate.ttft_ms.value)
+    if not result.osl:
+        return (name, number(estimate.prefill_tps.value), ttft)
+    return (name, number(estimate.output_tps.value), number(estimate.decode_tps_user.value), ttft)
 
 
 def _chart(result: ThroughputResult) -> Chart:

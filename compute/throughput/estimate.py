@@ -16,7 +16,7 @@ from compute.throughput.parameters import Parameters
 from compute.throughput.rates import Rates
 from compute.throughput.result import CurvePoint, Estimate, Measured, Memory, Range
 from compute.throughput.serving import Load, Served, serve
-from compute.throughput.why import bound_of, compute_bound_at, shares_of, why_sentence
+from compute.throughput.why import bound_of, compute_bound_at, growth_of, shares_of, why_sentence
 from content.gpus import Gpu
 
 MOST_POINTS = 12
@@ -72,7 +72,9 @@ def _filled(
 ) -> Estimate:
     deployment, load = question.deployment, question.load
     step = served.step if load.osl else served.prompt
-    turns = compute_bound_at(question.rates, load.isl + load.osl / 2) if load.osl else None
+    context = load.isl + load.osl / 2
+    turns = compute_bound_at(question.rates, context) if load.osl else None
+    growth = growth_of(question.rates, step, served.running, context) if load.osl else None
     tpot = widths.around("decode_tps_user", 1.0 / served.tpot_s)
     per_gpu = deployment.memory.gpus * deployment.layout.replicas
     return Estimate(
@@ -93,7 +95,7 @@ def _filled(
         bound=bound_of(step),
         shares=shares_of(step),
         compute_bound_at=turns,
-        why=why_sentence(deployment, step, served.running, turns),
+        why=why_sentence(deployment, step, growth, turns),
         range_why=widths.why,
         curve=curve,
         measured=measured,

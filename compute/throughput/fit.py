@@ -84,12 +84,13 @@ Attempt = tuple[Fix, Deployment, Load | None]
 
 def _more_gpus(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt]:
     number = deployment.memory.gpus * deployment.layout.replicas
-    for n_gpus in (2, 4, 8, 16, 32, MOST_GPUS):
-        if n_gpus > number:
-            changed = _again(deployment, kv_dtype, n_gpus=n_gpus)
-            if changed is not None:
-                changes: dict[str, JsonValue] = {"n_gpus": n_gpus, "parallel": ""}
-                yield Fix(label=f"Use {n_gpus} GPUs", changes=changes), changed, None
+    here = (number,) if deployment.layout.replicas > 1 else ()  # copies of their own, as asked
+    for n_gpus in (*here, *(more for more in (2, 4, 8, 16, 32, MOST_GPUS) if more > number)):
+        changed = _again(deployment, kv_dtype, n_gpus=n_gpus)
+        if changed is not None:
+            changes: dict[str, JsonValue] = {"n_gpus": n_gpus, "parallel": ""}
+            label = f"Use {n_gpus} GPUs" if n_gpus > number else f"Use all {n_gpus} GPUs together"
+            yield Fix(label=label, changes=changes), changed, None
 
 
 def _smaller_weights(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt]:
@@ -127,7 +128,7 @@ def _more_and_smaller(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt
 def _shorter(deployment: Deployment, load: Load) -> Iterator[Attempt]:
     for isl, osl in ((8192, 1024), (2048, 512), (512, 128)):
         if isl + osl < load.isl + load.osl:
-            fix = Fix(label=f"Use {isl:,} in, {osl} out", changes={"isl": isl, "osl": osl})
+            fix = Fix(label=f"Use {isl:,} in, {osl:,} out", changes={"isl": isl, "osl": osl})
             yield fix, deployment, replace(load, isl=isl, osl=osl)
 
 

@@ -81,7 +81,7 @@ def _sentence(
         for name, value in (("TTFT", targets.ttft_ms), ("TPOT", targets.tpot_ms))
         if value is not None
     ]
-    wanted = " and ".join(limits) or "no latency target"
+    wanted = " and ".join(limits) or "No latency target"
     if most < 1:
         return (
             f"{wanted} can't be held even for one request: TTFT {best.ttft_s * 1e3:,.0f} ms,"
@@ -91,7 +91,7 @@ def _sentence(
     if replicas is None or rate_rps is None:
         return f"{held}."
     total = replicas * gpus_each
-    return f"{held}; {rate_rps:g} requests/s need {replicas:,} of these, {_gpus(total)} in all."
+    return f"{held}; {rate_rps:,.10g} requests/s need {replicas:,} of these, {_gpus(total)} in all."
 
 
 def _gpus(number: int) -> str:

@@ -53,24 +53,32 @@ def compute_bound_at(rates: Rates, context: float) -> int | None:
     return high
 
 
-def why_sentence(deployment: Deployment, step: PassTime, batch: float, turns: int | None) -> str:
-    """One sentence that says what bounds this load and what would change it."""
+def growth_of(rates: Rates, step: PassTime, batch: float, context: float) -> float:
+    """How much longer a decode step takes with twice the batch: 0.1 = 10 %."""
+    twice = decode_pass(rates, 2.0 * batch, context)
+    return max(0.0, twice.total_s / max(step.total_s, 1e-12) - 1.0)
+
+
+def why_sentence(
+    deployment: Deployment, step: PassTime, growth: float | None, turns: int | None
+) -> str:
+    """What bounds this load and what more of it costs; ``growth`` None = only a prompt is run."""
     bound = bound_of(step)
-    shares = shares_of(step)
-    if bound == "memory":
-        if shares.get("KV cache", 0.0) > shares.get("weights", 0.0):
-            return (
-                "Reading the KV cache takes most of a step; it grows with batch and length, so"
-                " more users bring little more tokens/s."
-            )
-        what = "the experts it routes to" if deployment.model.is_moe else "every weight"
-        until = f" until about batch {turns:,}" if turns and turns > batch else ""
-        return f"Decode reads {what} once per step, so a larger batch is nearly free{until}."
     if bound == "compute":
         return "The matrix units are the limit here: a larger batch costs as much time as it adds."
     if bound == "link":
         return "The GPUs wait for each other: fewer GPUs per copy would do more work per GPU."
-    return (
-        "Launches, synchronisation and scheduling take most of a step, not the GPU's work:"
-        " a larger batch is nearly free."
-    )
+    if growth is None:
+        return "The prompt is too short to keep the GPU busy: more tokens take hardly more time."
+    twice = f"twice the batch makes a step {growth:.0%} longer"
+    if bound == "overhead":
+        return f"Launches and scheduling take the largest part of a step: {twice}."
+    shares = shares_of(step)
+    if shares.get("KV cache", 0.0) > shares.get("weights", 0.0):
+        return (
+            "Reading the KV cache takes the largest part of a step; it grows with batch and"
+            f" length: {twice}."
+        )
+    what = "the experts its tokens choose" if deployment.model.is_moe else "every weight"
+    until = f"; from about batch {turns:,} computing is the limit" if turns else ""
+    return f"Decode reads {what} once per step: {twice}{until}."

@@ -118,8 +118,26 @@ async def test_targets_are_answered_in_a_sentence() -> None:
     assert asked.result.plan.sentence in texts(answer(COMMAND, asked))
 
 
+async def test_targets_of_a_comparison_are_answered_for_the_first_gpu() -> None:
+    asked = await outcome(gpu="h200,h100", slo="ttft=2s", rate=1_000_000)
+    assert isinstance(asked.result, ThroughputResult) and asked.result.plan is not None
+    said = texts(answer(COMMAND, asked))
+    assert f"H200 SXM: {asked.result.plan.sentence}" in said
+    assert "1,000,000 requests/s need" in asked.result.plan.sentence
+
+
 async def test_prompt_only_speaks_of_prompt_tokens() -> None:
     assert "prompt tokens/s" in heading(await view(output=0))
+    assert not (await view(output=0)).charts()  # its axes are about generated tokens
+
+
+async def test_compared_for_prompts_alone_the_fastest_at_prompts_is_named() -> None:
+    shown = await view(gpu="a100,h100,rtx 3070", dtype="fp8", output=0)
+    assert heading(shown).startswith("H100 SXM: ") and "prompt tokens/s" in heading(shown)
+    (table,) = (b for b in shown.blocks if isinstance(b, Table))
+    assert table.columns == ("GPU", "tok/s", "TTFT")
+    assert "0" not in [row[1] for row in table.rows]
+    assert not shown.charts()
 
 
 async def test_assumptions_carry_their_sources() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -94,6 +95,38 @@ async def test_every_fix_offered_really_fits(fields: dict[str, Any]) -> None:
         changed = request.model_copy(update=dict(fix.changes))
         (found,) = (await TOOL.run(changed, PlainContext())).estimates
         assert found.fits, fix
+
+
+async def test_gpus_at_hand_that_fit_together_are_offered_before_more_of_them() -> None:
+    answer = await ask(model="DeepSeek-V3", gpus=16, parallel="tp8xep8")
+    assert not answer.estimates[0].fits
+    assert answer.fixes[0].changes == {"n_gpus": 16, "parallel": ""}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"batch": 64},
+        {"batch": 300},
+        {"gpu": "m3-ultra", "model": "openai/gpt-oss-120b"},
+        {"gpu": "h100", "model": "Qwen3-32B", "batch": 16},
+    ],
+)
+async def test_the_reason_says_truly_what_a_larger_batch_costs(fields: dict[str, Any]) -> None:
+    (found,) = (await ask(**fields)).estimates
+    said = re.search(r"twice the batch makes a step (\d+)% longer", found.why)
+    assert said is not None, found.why
+    (more,) = (await ask(**{**fields, "batch": 2 * found.concurrency, "input": 1})).estimates
+    (same,) = (await ask(**{**fields, "input": 1})).estimates
+    weights_alone = more.tpot_ms.value / same.tpot_ms.value - 1
+    assert int(said[1]) / 100 >= weights_alone * 0.8  # the cache of longer prompts comes on top
+
+
+async def test_a_prompt_alone_is_not_explained_by_decoding() -> None:
+    for fields in ({"input": 8}, {"input": 1024}, {"input": 8, "gpu": "m3-ultra"}):
+        (found,) = (await ask(**fields, output=0)).estimates
+        assert "step" not in found.why and "Decode" not in found.why
 
 
 async def test_more_than_memory_holds_says_how_many_wait() -> None:
