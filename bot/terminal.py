@@ -17,6 +17,7 @@ from bot.command import Command
 from bot.view import View
 from compute.inputs import check_inputs, short_name
 from compute.tool import Refused, Result
+from content.errors import CatalogueError
 
 USAGE_ERROR = 2
 MAX_CONFIG_BYTES = 4_000_000
@@ -24,7 +25,7 @@ MAX_CONFIG_BYTES = 4_000_000
 
 def run_tool(command: Command, argv: Sequence[str]) -> int:
     """``k2c TOOL ...``: print the answer; a refusal goes to stderr with exit code 2."""
-    chosen = _parser(command).parse_args(argv)
+    chosen = _parser(command).parse_args([_dashed(word) for word in argv])
     try:
         if getattr(chosen, "jsonl", None):
             return _batch(command, Path(chosen.jsonl), chosen.out)
@@ -32,6 +33,8 @@ def run_tool(command: Command, argv: Sequence[str]) -> int:
         result = asyncio.run(_run(command, request))
     except Refused as refused:
         return _refuse(command, refused)
+    except CatalogueError as error:
+        return _refuse(command, Refused(f"{error}."))
     if chosen.json:
         sys.stdout.write(result.model_dump_json(indent=2) + "\n")
     else:
@@ -62,6 +65,12 @@ def _parser(command: Command) -> argparse.ArgumentParser:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def _dashed(word: str) -> str:
+    """``--kv_dtype`` as people copy it from the slash command is ``--kv-dtype``."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
 def _is_object(info: FieldInfo) -> bool:

@@ -11,8 +11,6 @@ from compute.throughput.result import SloPlan
 from compute.throughput.serving import Load, Served, serve
 from compute.throughput.targets import Targets
 
-MOST_REPLICAS = 1_000_000
-
 
 def make_plan(
     deployment: Deployment,
@@ -64,7 +62,7 @@ def _most_in_flight(
 def _replicas(rate_rps: float | None, rps: float) -> int | None:
     if rate_rps is None or rps <= 0:
         return None
-    return min(MOST_REPLICAS, math.ceil(rate_rps / rps))
+    return math.ceil(rate_rps / rps)
 
 
 def _sentence(
