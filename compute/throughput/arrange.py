@@ -10,6 +10,7 @@ from compute.throughput.fit import fits
 from compute.throughput.hardware import Device
 from compute.throughput.library import Library
 from compute.throughput.model import ModelSpec
+from compute.throughput.pairing import check_pairing
 from compute.throughput.parallel import Layout, choose_layout, parse_parallel
 from compute.throughput.request import ThroughputRequest
 from compute.throughput.serving import Load
@@ -24,6 +25,8 @@ def arrange(
     )
     engine = pick_engine(request.engine, request.weight_dtype, device)
     weights = weight_dtype(request.weight_dtype, model, device, engine.name)
+    if request.engine != "auto":  # what we chose ourselves is no reason to refuse
+        check_pairing(engine, weights, device)
     wanted = parse_parallel(request.parallel)
     usual = choose_layout(wanted, request.n_gpus, model, device, engine.name)
 

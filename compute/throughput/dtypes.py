@@ -110,11 +110,11 @@ def named_weights(text: str) -> WeightDtype:
 
 
 def _automatic(model: ModelSpec, device: Device, engine: str) -> str:
+    if engine in GGUF_ENGINES and model.native_dtype != "mxfp4":
+        return "q4_k_m"
+    if engine == "exllamav2":
+        return "exl2-4.0"
     if model.native_dtype == "bf16":
-        if engine in GGUF_ENGINES:
-            return "q4_k_m"
-        if engine == "exllamav2":
-            return "exl2-4.0"
         return "fp16" if device.arch in NO_BF16 else "bf16"
     return model.native_dtype
 

@@ -12,6 +12,7 @@ from compute.throughput.dtypes import named_weights
 from compute.throughput.engines import reads_gguf
 from compute.throughput.hardware import Device, from_catalogue
 from compute.throughput.memory import GIB
+from compute.throughput.pairing import check_pairing
 from compute.throughput.parallel import choose_layout
 from compute.throughput.serving import Load
 from compute.tool import Fix, Refused
@@ -20,6 +21,7 @@ from content.gpus import GpuCatalogue
 LARGER_GPUS = ("H200-SXM", "B200-SXM", "MI355X", "B300-SXM")
 LARGER_LOCAL = ("RTX-4090", "RTX-5090", "RTX-PRO-6000-BSE", "Apple-M3-Ultra-80c")
 SMALLER = ("fp8", "int4", "nvfp4")
+SMALLER_EXL2 = ("exl2-6.0", "exl2-4.0", "exl2-3.0")
 SMALLER_GGUF = ("q8_0", "q4_k_m", "q3_k_s", "q2_k")
 MOST_FIXES = 3
 MOST_GPUS = 64
@@ -67,10 +69,11 @@ def fixes_for(deployment: Deployment, load: Load, kv_dtype: str, gpus: GpuCatalo
         _larger_gpu(deployment, kv_dtype, gpus),
         _shorter(deployment, load),
         _more_and_smaller(deployment, kv_dtype),
+        _another_machine(deployment, kv_dtype, gpus),
     )
     found: list[Fix] = []
     for attempts in tries:
-        if found and attempts is tries[-1]:
+        if found and attempts in tries[-2:]:
             break
         for fix, changed, at_load in attempts:
             if fits(changed, at_load or load):
@@ -94,11 +97,17 @@ def _more_gpus(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt]:
 
 
 def _smaller_weights(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt]:
-    for name in SMALLER_GGUF if reads_gguf(deployment.engine) else SMALLER:
+    for name in _formats(deployment):
         if named_weights(name).bits < deployment.weights.bits:
             changed = _again(deployment, kv_dtype, dtype=name)
             if changed is not None:
                 yield Fix(label=f"Use {name}", changes={"weight_dtype": name}), changed, None
+
+
+def _formats(deployment: Deployment) -> tuple[str, ...]:
+    if reads_gguf(deployment.engine):
+        return SMALLER_GGUF
+    return SMALLER_EXL2 if deployment.engine.name == "exllamav2" else SMALLER
 
 
 def _larger_gpu(deployment: Deployment, kv_dtype: str, gpus: GpuCatalogue) -> Iterator[Attempt]:
@@ -112,7 +121,7 @@ def _larger_gpu(deployment: Deployment, kv_dtype: str, gpus: GpuCatalogue) -> It
 
 
 def _more_and_smaller(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt]:
-    names = SMALLER_GGUF if reads_gguf(deployment.engine) else SMALLER
+    names = _formats(deployment)
     number = deployment.memory.gpus * deployment.layout.replicas
     for n_gpus in (8, 16, 32, MOST_GPUS):
         for name in names:
@@ -123,6 +132,21 @@ def _more_and_smaller(deployment: Deployment, kv_dtype: str) -> Iterator[Attempt
                     changes["weight_dtype"] = name
                     label = f"Use {n_gpus} GPUs, {name}"
                     yield Fix(label=label, changes=changes), changed, None
+
+
+def _another_machine(
+    deployment: Deployment, kv_dtype: str, gpus: GpuCatalogue
+) -> Iterator[Attempt]:
+    """Where no single change is enough: several of a larger GPU, split as usual."""
+    for key in LARGER_GPUS:
+        gpu = gpus.find(key)
+        for n_gpus in (2, 4, 8, 16, 32):
+            if gpu is not None:
+                device = from_catalogue(gpu)
+                changed = _again(deployment, kv_dtype, n_gpus=n_gpus, device=device)
+                if changed is not None:
+                    changes: dict[str, JsonValue] = {"gpu": key, "n_gpus": n_gpus, "parallel": ""}
+                    yield Fix(label=f"Use {n_gpus}x {gpu.name}", changes=changes), changed, None
 
 
 def _shorter(deployment: Deployment, load: Load) -> Iterator[Attempt]:
@@ -146,6 +170,8 @@ def _again(
         if n_gpus is not None:
             layout = choose_layout({}, n_gpus, deployment.model, device, deployment.engine.name)
         weights = named_weights(dtype) if dtype else deployment.weights
+        if dtype or device != deployment.device:
+            check_pairing(deployment.engine, weights, device)
         return deploy(deployment.model, device, layout, deployment.engine, weights, kv_dtype)
     except Refused:
         return None

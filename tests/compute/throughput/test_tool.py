@@ -84,6 +84,7 @@ async def test_what_does_not_fit_is_an_answer_with_numbers_and_fixes() -> None:
         {"model": "Llama-3.1-8B", "input": 10_000_000},
         {"model": "Kimi-K2-Instruct", "gpu": "l4"},
         {"model": "Llama-3.1-70B", "parallel": "tp1", "gpus": 2},
+        {"model": "DeepSeek-V3", "gpu": "8GiB 200GB/s 20TFLOPS", "input": 200_000},
     ],
 )
 async def test_every_fix_offered_really_fits(fields: dict[str, Any]) -> None:
