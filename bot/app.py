@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import sys
@@ -107,10 +108,7 @@ class App:
         try:
             pages, url = await start_pages(create_app(services), host, port)
         except OSError as error:
-            raise StartError(
-                f"The pages cannot be served on {host}:{port} ({error.strerror}): another "
-                "program may use that port; set K2C_HTTP_PORT (0 = any free one)."
-            ) from error
+            raise StartError(_not_served(host, port, error)) from error
         self._parts.push_async_callback(pages.cleanup)
         self.base_url = self.base_url or url
         say(f"pages    {url}")
@@ -150,6 +148,15 @@ class App:
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._parts.push_async_callback(_cancel, task)
+
+
+def _not_served(host: str, port: int, error: OSError) -> str:
+    where = f"The pages cannot be served on {host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where}: another program uses that port; set K2C_HTTP_PORT (0 = any free one)."
+    if error.errno == errno.EACCES:
+        return f"{where}: this user may not use that port; set K2C_HTTP_PORT (above 1023)."
+    return f"{where} ({error.strerror or error}): set K2C_HTTP_HOST to an address of this machine."
 
 
 def log_to_stderr(level: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pydantic import BaseModel, ConfigDict
 
 from compute.inputs import short_name
@@ -35,12 +37,20 @@ class HelpResult(Result):
 
 async def run(request: HelpRequest, ctx: Context) -> HelpResult:
     """The home page's list, with an example for each tool that exists."""
-    return HelpResult(
-        tools=tuple(
-            ToolLine(name=t.id, title=t.name, summary=t.desc, example=_example(t.id))
-            for t in load_site().tools
-        )
+    return HelpResult(tools=_tools())
+
+
+@cache
+def _tools() -> tuple[ToolLine, ...]:
+    """Read once: neither the file nor the tools change while we run."""
+    return tuple(
+        ToolLine(name=t.id, title=t.name, summary=t.desc, example=_example(t.id))
+        for t in load_site().tools
     )
+
+
+def _prepare() -> None:
+    _tools()
 
 
 def _example(name: str) -> str:
@@ -67,4 +77,5 @@ TOOL = Tool(
     request=HelpRequest,
     result=HelpResult,
     run=run,
+    prepare=_prepare,
 )

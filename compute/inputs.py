@@ -32,7 +32,10 @@ def _refused(tool: AnyTool, error: ValidationError) -> Refused:
     first = problems[0]
     typed = str(first["loc"][0]) if first["loc"] else ""
     field, info = _field(tool, typed)
-    if first["type"] == "extra_forbidden" or info is None:
+    if first["type"] == "extra_forbidden" and info is not None:
+        name = short_name(field, info)
+        return Refused(f"{name} and {field} are one option: give it once.", field=field)
+    if info is None:
         names = ", ".join(short_name(f, i) for f, i in tool.request.model_fields.items())
         return Refused(f"There is no option {shown(typed)}. Options: {names}.")
     same = [p for p in problems if p["loc"] and p["loc"][0] == first["loc"][0]]
@@ -65,6 +68,8 @@ def _allowed(problem: Any) -> str:
     """What a value may be, in words; ``problem`` is one entry of pydantic's ``errors()``."""
     context = problem.get("ctx") or {}
     kind = problem["type"]
+    if kind == "missing":
+        return f"an object with {problem['loc'][-1]}"
     if kind in _WORDS:
         return _WORDS[kind].format(**{k: _number(v) for k, v in context.items()})
     if kind == "literal_error":

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compute.throughput.request import MAX_COMPARED, GpuNumbers
-from compute.tool import Refused
+from compute.throughput.request import MAX_COMPARED, MAX_GPUS, GpuNumbers
+from compute.tool import Fix, Refused
 from content.gpus import Gpu, GpuCatalogue
 
 NUMBERS_EXAMPLE = "80GiB 3350GB/s 989TFLOPS"
@@ -18,10 +18,11 @@ UNIFIED_SHARE = 0.93  # DGX Spark shows 119 of 128 GiB; the system needs the res
 SLOWEST_HBM_GBS = 700.0  # P100 has 732; an A40 with GDDR6 696
 ECC_ARCHS = ("Turing", "Ampere", "Ada")
 NUMBER = re.compile(
-    r"(\d+(?:\.\d+)?)\s*"
+    r"(?<![\w.+-])(\d+(?:\.\d+)?)\s*"
     r"(gib|gb/s|gbs|gbps|tib|tb/s|gb|tb|int8\s*tops|tops|fp8\s*tflops|fp4\s*tflops|tflops|tflop/s|pflops)",
     re.IGNORECASE,
 )
+COUNTED = re.compile(r"(\d{1,4})\s*[x×*]\s*(.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def resolve_gpus(given: str | GpuNumbers, gpus: GpuCatalogue) -> list[Device]:
     if isinstance(given, GpuNumbers):
         return [from_numbers(given)]
     names = [part.strip() for part in given.split(",") if part.strip()]
+    if len(names) > 1 and all(NUMBER.fullmatch(name) for name in names):
+        names = [" ".join(names)]  # the numbers of one GPU, written with commas
     if not names:
         raise _unknown(given, gpus)
     if len(names) > MAX_COMPARED:
@@ -135,7 +138,22 @@ def _resolve(name: str, gpus: GpuCatalogue) -> Device:
         return from_catalogue(found)
     if len(NUMBER.findall(name)) >= 2:
         return from_numbers(_parse_numbers(name))
+    counted = COUNTED.fullmatch(name)
+    if counted and (found := gpus.find(counted[2])) is not None:
+        raise _several(name, int(counted[1]), found)
     raise _unknown(name, gpus)
+
+
+def _several(given: str, number: int, gpu: Gpu) -> Refused:
+    """``8x h100``: how many is an option of its own."""
+    fix = Fix(label=f"Use {number} GPUs", changes={"gpu": gpu.key, "n_gpus": number})
+    return Refused(
+        f"How many GPUs there are is the option gpus: gpu {gpu.name}, gpus {number}.",
+        field="gpu",
+        given=given[:60],
+        nearest=(gpu.name,),
+        fixes=(fix,) if 1 <= number <= MAX_GPUS else (),
+    )
 
 
 def _unknown(name: str, gpus: GpuCatalogue) -> Refused:

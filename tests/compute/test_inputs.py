@@ -73,3 +73,13 @@ def test_every_engine_is_named_when_one_is_wrong() -> None:
 def test_what_a_stranger_typed_is_short_and_on_one_line() -> None:
     text = shown("a\u202eb\x00c\nd" + "x" * 6000)
     assert text.startswith("a b c d") and len(text) == SHOWN and text.isprintable()
+
+
+def test_an_option_given_under_both_names_is_asked_for_once() -> None:
+    message = refusal(batch=4, concurrency=8).message
+    assert message == "batch and concurrency are one option: give it once."
+
+
+def test_what_an_object_lacks_is_named() -> None:
+    message = refusal(gpu={"mem_gb": 80, "mem_bw_gbs": 3350}).message
+    assert message == "gpu must be text or an object with fp16_dense_tflops."

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from bot.command import answer
 from bot.commands.help import COMMAND
 from bot.line import parse_options
@@ -34,3 +36,9 @@ async def test_help_is_for_its_asker_and_has_nothing_to_share_or_change() -> Non
     assert not any(isinstance(block, Button | Link) for block in view.blocks)
     shown = [span for b in view.blocks if isinstance(b, Text) for span in b.words]
     assert any(isinstance(span, Code) and "/throughput gpu:" in span.text for span in shown)
+
+
+async def test_help_reads_no_file_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    TOOL.prepare()
+    monkeypatch.setattr("compute.help.load_site", lambda: pytest.fail("a file was read"))
+    assert (await run(HelpRequest(), PlainContext())).tools

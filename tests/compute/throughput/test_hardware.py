@@ -18,6 +18,28 @@ def test_numbers_make_a_gpu() -> None:
     assert (other.bandwidth_gbs, other.rates["fp16"]) == (1000.0, 165.0)
 
 
+def test_numbers_may_stand_in_any_order_with_commas() -> None:
+    (found,) = resolve_gpus("3350GB/s, 80 GiB,989 TFLOPS", LIBRARY.gpus)
+    assert found.usable_gib == pytest.approx(79.6)
+    assert found.bandwidth_gbs == 3350.0
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["-80GiB 3350GB/s 989TFLOPS", "1e3GiB 3350GB/s 989TFLOPS", "80GiB .5e3GB/s 989TFLOPS"],
+)
+def test_a_number_is_never_read_in_part(typed: str) -> None:
+    with pytest.raises(Refused):
+        resolve_gpus(typed, LIBRARY.gpus)
+
+
+@pytest.mark.parametrize("typed", ["8x h100", "8xH100", "8 x NVIDIA H100", "8×h100"])
+def test_how_many_gpus_is_sent_to_its_own_option(typed: str) -> None:
+    with pytest.raises(Refused, match="option gpus: gpu H100 SXM, gpus 8") as raised:
+        resolve_gpus(typed, LIBRARY.gpus)
+    assert raised.value.refusal.fixes[0].changes == {"gpu": "H100-SXM", "n_gpus": 8}
+
+
 def test_a_list_keeps_its_order_and_drops_repeats() -> None:
     found = resolve_gpus("h200, h100, H100 SXM", LIBRARY.gpus)
     assert [item.name for item in found] == ["H200 SXM", "H100 SXM"]
