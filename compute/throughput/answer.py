@@ -38,9 +38,23 @@ def assumptions_for(question: Question, library: Library) -> list[Assumption]:
         ),
         Assumption(text=f"{_range_text(library)}", source="content/catalogue/measurements.csv"),
     ]
+    if room := _room_text(question):
+        found.append(Assumption(text=room))
     if deployment.model.is_moe:
         found.append(Assumption(text="Experts are chosen evenly; busy experts slow a step down."))
     return found
+
+
+def _room_text(question: Question) -> str:
+    """Why more users fit than whole requests do: they are not all at their end at once."""
+    memory, load = question.deployment.memory, question.load
+    whole = memory.capacity(load.isl + load.osl) * question.deployment.layout.replicas
+    if not 0 < whole < question.capacity:
+        return ""
+    return (
+        f"Room for {question.capacity:,}: a running request holds its prompt and, on average,"
+        f" {memory.engine.reserved_output:.0%} of its output; all at full length, {whole:,} fit."
+    )
 
 
 def _range_text(library: Library) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.results import Results
+from bot.results import Results, StoredResult
 from bot.runner import Asker, Runner, restore
 from bot.store import Store
 from compute.tool import Context
@@ -92,3 +92,15 @@ async def test_a_row_of_an_older_version_asks_to_be_run_again(
     old = restore(TOOL, row.model_copy(update={"result": {"kv_mib": 3}}))
     assert old.refusal is not None and "older version" in old.refusal.message
     assert old.inputs == {"layers": 1}
+
+
+async def test_keeping_an_answer_does_not_check_it_again(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checked(*_: object, **__: object) -> None:
+        pytest.fail("a config of 60,000 entries held the event loop for 50 ms here")
+
+    monkeypatch.setattr(StoredResult, "__init__", checked)
+    outcome = await runner.run(TOOL, {"layers": 32, "input": 64}, ALICE)
+    assert outcome.saved is not None
+    await outcome.saved

@@ -104,6 +104,16 @@ async def test_gpus_at_hand_that_fit_together_are_offered_before_more_of_them() 
     assert answer.fixes[0].changes == {"n_gpus": 16, "parallel": ""}
 
 
+async def test_the_room_can_be_checked_by_hand() -> None:
+    answer = await ask()
+    (found,) = answer.estimates
+    memory = found.memory
+    pool = 0.9 * memory.usable_gib_per_gpu - memory.weights_gib - memory.overhead_gib
+    said = [item.text for item in answer.assumptions if item.text.startswith("Room for ")]
+    assert said and said[0].startswith(f"Room for {found.max_concurrency:,}: ")
+    assert f"at full length, {int(pool / memory.kv_gib_per_seq):,} fit" in said[0]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
