@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiohttp import web
 
 from bot.web import api, kept, pages
 from bot.web.assets import TEMPLATES, Templates, static_file
-from bot.web.body import MAX_JSON
+from bot.web.body import BROKEN_OFF, MAX_JSON
 from bot.web.errors import errors
 from bot.web.guard import guard, secure
 from bot.web.services import SERVICES, Services
+
+log = logging.getLogger(__name__)
 
 ID = "{id:[A-Za-z0-9_-]{16,64}}"
 TOOL = "{tool:[a-z][a-z0-9_-]{0,31}}"
@@ -20,6 +23,19 @@ PLACE = "{place:[0-9]{1,3}}"
 # A line of 8,000 characters in "Change inputs", each at worst 12 bytes once percent-encoded.
 MAX_ADDRESS = 128 * 1024
 SHUTDOWN_S = 3.0
+
+
+class ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp's server logs. Bytes that are no HTTP are one line, not a traceback of ours:
+    strangers send them all day, and could bury the log.
+    """
+
+    def exception(self, msg: object, *args: Any, exc_info: Any = True, **rest: Any) -> None:
+        """As the base class, but for what its sender alone can mend."""
+        if isinstance(exc_info, BROKEN_OFF):
+            self.info("a request could not be read: %s", type(exc_info).__name__)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **rest)
 
 
 def create_app(services: Services) -> web.Application:
@@ -65,6 +81,8 @@ async def start_pages(app: web.Application, host: str, port: int) -> tuple[web.A
         access_log=None,
         max_line_size=MAX_ADDRESS,
         shutdown_timeout=SHUTDOWN_S,
+        auto_decompress=False,  # compressed bodies are refused: a small one can become huge
+        logger=ServerLog(log, {}),
     )
     await runner.setup()
     try:

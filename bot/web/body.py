@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json
 
 from bot.web.errors import Problem
@@ -17,8 +19,13 @@ MAX_JSON = 256 * 1024
 # A line of 8,000 characters, each at worst 12 bytes once percent-encoded.
 MAX_FORM = 128 * 1024
 MAX_FIELDS = 100
+# 256 KiB at 140 kbit/s; who is slower only holds a connection that others need.
+READ_S = 15.0
 # Only such spellings can overflow to infinity; looking closer at every body would cost 1 ms each.
 MAYBE_INFINITE = re.compile(rb"[eE]\+?\d{3}|\d{308}")
+
+# What reading a body raises when its sender goes away or sends it malformed.
+BROKEN_OFF = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
@@ -52,7 +59,15 @@ async def _read(request: web.Request, limit: int) -> bytes:
     message = f"That is larger than the {limit // 1024} KiB that are read here."
     if (request.content_length or 0) > limit:
         raise Problem(413, message)
-    body = await request.read()
+    if request.headers.get("Content-Encoding", "identity").casefold() != "identity":
+        raise Problem(415, "Send it uncompressed, without Content-Encoding.")
+    try:
+        async with asyncio.timeout(READ_S):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, f"The request did not arrive within {READ_S:.0f} s.") from None
+    except BROKEN_OFF:
+        raise Problem(400, "The request did not arrive whole.") from None
     if len(body) > limit:
         raise Problem(413, message)
     return body
