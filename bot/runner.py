@@ -104,12 +104,14 @@ class Runner:
 
     def _kept(self, outcome: Outcome, asker: Asker) -> Outcome:
         request, result = outcome.request, outcome.result
+        if asker.door == "api" and request is None:
+            return outcome  # a program has its input itself; strangers would fill the disk with it
         now = time.time()
         saved = self._results.save(
             StoredResult.model_construct(  # all of it is checked: again took 0.2 to 50 ms
                 id=outcome.id,
                 tool=outcome.tool.name,
-                inputs=dict(outcome.inputs),
+                inputs=_cut(outcome.inputs, request),
                 request=request.model_dump(mode="json") if request else None,
                 result=result.model_dump(mode="json") if result else None,
                 refusal=outcome.refusal,
@@ -124,6 +126,17 @@ class Runner:
             )
         )
         return replace(outcome, saved=saved)
+
+
+def _cut(inputs: Mapping[str, JsonValue], request: Request | None) -> dict[str, JsonValue]:
+    """The inputs with whole objects as the request cut them down; what was typed stays as typed."""
+    if request is None:
+        return dict(inputs)
+    checked = request.model_dump(mode="json") | request.model_dump(mode="json", by_alias=True)
+    return {
+        name: checked.get(name) if isinstance(value, dict | list) else value
+        for name, value in inputs.items()
+    }
 
 
 def restore(tool: AnyTool, row: StoredResult) -> Outcome:

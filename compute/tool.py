@@ -34,12 +34,16 @@ class Result(BaseModel):
 
 
 class Fix(BaseModel):
-    """A change of the request that would work, one press away ("Use 2 GPUs")."""
+    """A change of the request that would work, one press away ("Use 2 GPUs").
+
+    ``detail`` says how well, for the text above the buttons ("9 users").
+    """
 
     model_config = ConfigDict(frozen=True)
 
     label: str
     changes: Mapping[str, JsonValue]
+    detail: str = ""
 
 
 class Refusal(BaseModel):

@@ -15,7 +15,10 @@ from content.tables import CATALOGUE
 ENDINGS = ("", "instruct", "it", "chat", "hf", "chathf", "base", "instructhf", "bf16")
 VERSIONS = ("", "v03", "v02", "v01")
 BEGINNINGS = ("", "meta")
-COUNTS = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+COUNTS = (
+    "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+    "num_experts", "num_experts_per_tok", "max_position_embeddings",
+)  # fmt: skip
 NEEDED = ("hidden_size", "vocab_size")
 
 

@@ -139,9 +139,8 @@ def _measured(row: Measured) -> tuple[Span, ...]:
 def _fitting(result: ThroughputResult) -> list[Block]:
     if not result.fixes:
         return []
-    return [
-        Text(("Fits: " + "; ".join(fix.label.removeprefix("Use ") for fix in result.fixes) + ".",))
-    ]
+    ways = (f"{fix.label.removeprefix('Use ')} ({fix.detail})" for fix in result.fixes)
+    return [Text((f"Fits: {'; '.join(ways)}.",))]
 
 
 def _comparison(result: ThroughputResult) -> View:

@@ -26,7 +26,7 @@ def assumptions_for(question: Question, library: Library) -> list[Assumption]:
         ),
         Assumption(
             text=f"{deployment.layout.text}; {engine.name}; weights {deployment.weights.name},"
-            f" multiplied in {deployment.compute}; cache {deployment.kv_name}.",
+            f" multiplied in {_sixteen(deployment.compute)}; cache {deployment.kv_name}.",
         ),
         Assumption(
             text=f"Steady state: {load.isl:,} tokens in, {load.osl:,} out, every finished request"
@@ -43,6 +43,11 @@ def assumptions_for(question: Question, library: Library) -> list[Assumption]:
     if deployment.model.is_moe:
         found.append(Assumption(text="Experts are chosen evenly; busy experts slow a step down."))
     return found
+
+
+def _sixteen(compute: str) -> str:
+    """fp16 and bf16 run at one rate, which the catalogue calls fp16."""
+    return "16 bits" if compute == "fp16" else compute
 
 
 def _room_text(question: Question) -> str:

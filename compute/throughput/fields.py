@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from compute.tool import Refused
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 MOST = 10**7
 MOST_LAYERS = 2000
+MOST_WORD = 100  # characters of a name or text
+MOST_KEPT_BYTES = 64 * 1024  # the catalogue's largest record is under 2 kB
+NESTING = 4
 ALIASES: dict[str, tuple[str, ...]] = {
     "num_hidden_layers": ("n_layer", "num_layers", "n_layers"),
     "hidden_size": ("n_embd", "d_model", "dim"),
@@ -86,6 +90,30 @@ class Fields:
         """A nested object's fields (empty where it is missing)."""
         value = self.raw(name)
         return Fields(value if isinstance(value, Mapping) else {})
+
+
+def pruned(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What an estimate may read of a config.json: some are 250 kB of names of modules.
+
+    Raises ``ValueError`` where more than ``MOST_KEPT_BYTES`` are left.
+    """
+    kept = {str(key)[:MOST_WORD]: _pruned(value, NESTING) for key, value in config.items() if key}
+    size = len(json.dumps(kept))
+    if size > MOST_KEPT_BYTES:
+        raise ValueError(f"at most {MOST_KEPT_BYTES // 1024} KiB of settings (this has {size:,})")
+    return kept
+
+
+def _pruned(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value[:MOST_WORD]
+    if isinstance(value, Mapping):
+        inner = value.items() if depth else ()
+        return {str(key)[:MOST_WORD]: _pruned(item, depth - 1) for key, item in inner}
+    if isinstance(value, list):
+        plain = [item for item in value if not isinstance(item, Mapping | list)]
+        return [_pruned(item, 0) for item in plain[:MOST_LAYERS]]
+    return value
 
 
 def bad_field(name: str, value: Any, allowed: str) -> Refused:

@@ -77,9 +77,14 @@ def fixes_for(deployment: Deployment, load: Load, kv_dtype: str, gpus: GpuCatalo
             break
         for fix, changed, at_load in attempts:
             if fits(changed, at_load or load):
-                found.append(fix)
+                found.append(fix.model_copy(update={"detail": _users(changed, at_load or load)}))
                 break
     return found[:MOST_FIXES]
+
+
+def _users(deployment: Deployment, load: Load) -> str:
+    room = deployment.memory.in_flight(load.isl, load.osl) * deployment.layout.replicas
+    return f"{room:,} user{'s' if room > 1 else ''}"
 
 
 Attempt = tuple[Fix, Deployment, Load | None]

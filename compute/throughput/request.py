@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from compute.throughput.fields import pruned
 from compute.tool import Request
 
 Engine = Literal[
@@ -26,6 +27,18 @@ MAX_TOKENS = 10_000_000
 MAX_CONCURRENCY = 1_000_000
 MAX_GPUS = 4096
 MAX_COMPARED = 6
+
+
+def as_typed(value: object) -> object:
+    """``vLLM`` and ``MAX`` mean what they say; true is no number."""
+    if isinstance(value, bool):
+        return str(value)
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def cut_down(value: object) -> object:
+    """A config.json without what no estimate reads, before its texts are checked for length."""
+    return pruned(value) if isinstance(value, dict) else value
 
 
 class GpuNumbers(BaseModel):
@@ -58,13 +71,15 @@ class ThroughputRequest(Request):
         description="model from the catalogue, or any Hugging Face id",
         examples=["meta-llama/Llama-3.1-8B"],
     )
-    config: dict[str, JsonValue] | None = Field(
+    config: Annotated[dict[str, JsonValue] | None, BeforeValidator(cut_down)] = Field(
         default=None, description="the model's config.json itself; the hub is not asked then"
     )
     n_gpus: Annotated[int, Field(ge=1, le=MAX_GPUS)] = Field(
         default=1, alias="gpus", description="number of GPUs that serve one replica"
     )
-    concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | Literal["max"] = Field(
+    concurrency: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | Literal["max"], BeforeValidator(as_typed)
+    ] = Field(
         default=1, alias="batch", description="requests in flight over the whole system, or max"
     )
     isl: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = Field(
@@ -82,7 +97,9 @@ class ThroughputRequest(Request):
     kv_dtype: str = Field(
         default="auto", max_length=20, description="KV cache: auto, fp16, fp8, int8, ..."
     )
-    engine: Engine = Field(default="auto", description="serving engine")
+    engine: Annotated[Engine, BeforeValidator(as_typed)] = Field(
+        default="auto", description="serving engine"
+    )
     engine_version: str = Field(default="", max_length=60, description="engine's version, if known")
     parallel: str = Field(
         default="",

@@ -64,7 +64,7 @@ class Calculator:
             osl=request.osl,
             estimates=[estimate(question, self.library) for question in questions],
             plan=self._plan(request, first),
-            fixes=self._fixes(request, first),
+            fixes=self._fixes(request, questions),
             assumptions=assumptions_for(first, self.library),
         )
 
@@ -97,7 +97,9 @@ class Calculator:
             first.parameters,
         )
 
-    def _fixes(self, request: ThroughputRequest, first: Question) -> list[Fix]:
-        if fits(first.deployment, first.load):
+    def _fixes(self, request: ThroughputRequest, questions: list[Question]) -> list[Fix]:
+        """Repairs for the first GPU, where none of those compared can serve the request."""
+        if any(fits(question.deployment, question.load) for question in questions):
             return []
+        first = questions[0]
         return fixes_for(first.deployment, first.load, request.kv_dtype, self.library.gpus)

@@ -104,3 +104,11 @@ async def test_keeping_an_answer_does_not_check_it_again(
     outcome = await runner.run(TOOL, {"layers": 32, "input": 64}, ALICE)
     assert outcome.saved is not None
     await outcome.saved
+
+
+async def test_a_programs_wrong_input_is_not_kept(runner: Runner) -> None:
+    """It has it itself; a stranger could otherwise fill the disk with refusals."""
+    refused = await runner.run(TOOL, {"layers": 0}, Asker("api"))
+    answered = await runner.run(TOOL, {"layers": 1}, Asker("api"))
+    assert refused.saved is None and answered.saved is not None
+    await answered.saved

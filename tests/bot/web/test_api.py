@@ -48,7 +48,9 @@ async def test_a_refusal_names_the_option_what_is_allowed_and_an_example(pages: 
 async def test_a_refusal_names_nearest_values_and_changes_that_would_work(pages: Pages) -> None:
     _, answer = await post(pages, {"layers": 1, "model": "unknown"})
     assert answer["error"]["nearest"] == ["llama"]
-    assert answer["error"]["fixes"] == [{"label": "Use llama", "changes": {"model": "llama"}}]
+    assert answer["error"]["fixes"] == [
+        {"label": "Use llama", "changes": {"model": "llama"}, "detail": ""}
+    ]
 
 
 DEEP = b'{"layers":' + b"[" * 5000 + b"]" * 5000 + b"}"

@@ -153,7 +153,7 @@ async def test_an_answer_whose_inputs_no_line_carries_says_so(pages: Pages) -> N
         assert reply.status == 422
     inputs: dict[str, JsonValue] = {"layers": 1, "config": {"a": 1}}
     runner = pages.services.runner
-    outcome = await runner.run(COMMANDS["kv"].tool, inputs, Asker("api"))
+    outcome = await runner.run(COMMANDS["kv"].tool, inputs, Asker("web"))
     assert outcome.saved is not None
     await outcome.saved
     assert "cannot carry config" in await pages.page(f"/r/{outcome.id}")

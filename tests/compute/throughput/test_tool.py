@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute.inputs import check_inputs
 from compute.throughput import TOOL
 from compute.throughput.fit import fits
 from compute.throughput.request import ThroughputRequest
@@ -17,6 +18,12 @@ from compute.throughput.result import ThroughputResult
 from compute.throughput.targets import parse_targets
 from compute.tool import Refused, load_tool
 from tests.compute.throughput.known import PlainContext, question
+
+LLAMA_CONFIG: dict[str, Any] = {
+    "model_type": "llama", "num_hidden_layers": 32, "hidden_size": 4096,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+    "vocab_size": 128256, "tie_word_embeddings": False,
+}  # fmt: skip
 
 
 async def ask(ctx: PlainContext | None = None, **fields: Any) -> ThroughputResult:
@@ -261,3 +268,45 @@ async def test_every_extreme_is_answered_in_plain_json(fields: dict[str, Any]) -
 def test_fits_agrees_with_the_answer() -> None:
     asked = question(model="Llama-3.1-70B", gpus=2)
     assert fits(asked.deployment, asked.load)
+
+
+async def test_a_config_is_cut_down_to_what_is_read_before_it_is_kept() -> None:
+    config = LLAMA_CONFIG | {
+        "quantization_config": {"ignore": [f"model.layers.{n}" for n in range(5000)]},
+        "notes": "x" * 10_000,
+        "nested": {"a": {"b": {"c": {"d": {"e": 1}}}}},
+    }
+    request = check_inputs(TOOL, {"gpu": "h100", "model": "mine", "config": config})
+    assert isinstance(request, ThroughputRequest) and request.config is not None
+    assert len(json.dumps(request.config)) < 64 * 1024
+    plain = await ask(config=LLAMA_CONFIG, model="mine")
+    cut = await ask(config=config, model="mine")
+    assert cut.estimates[0].output_tps == plain.estimates[0].output_tps
+
+
+def test_a_config_that_stays_too_large_is_refused_in_a_sentence() -> None:
+    config: dict[str, Any] = {f"key{n}": "x" * 100 for n in range(2000)}
+    with pytest.raises(Refused, match="config must be at most 64 KiB"):
+        check_inputs(TOOL, {"gpu": "h100", "model": "mine", "config": config})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("engine", "vLLM"), ("batch", "MAX"), ("batch", " 8 ")]
+)
+def test_capitals_mean_the_same(field: str, value: str) -> None:
+    checked = check_inputs(TOOL, {"gpu": "h100", "model": "x", field: value})
+    assert checked == check_inputs(
+        TOOL, {"gpu": "h100", "model": "x", field: value.strip().lower()}
+    )
+
+
+def test_true_is_no_batch() -> None:
+    with pytest.raises(Refused, match="batch must be a whole number or max"):
+        check_inputs(TOOL, {"gpu": "h100", "model": "x", "batch": True})
+
+
+async def test_repairs_are_for_a_comparison_in_which_nothing_fits() -> None:
+    some = await ask(gpu="rtx 4090,h200", model="meta-llama/Llama-3.1-70B", dtype="fp8")
+    assert [e.fits for e in some.estimates] == [False, True] and some.fixes == []
+    none = await ask(gpu="rtx 4090,rtx 3090", model="meta-llama/Llama-3.1-70B")
+    assert none.fixes and all(fix.detail.endswith(("user", "users")) for fix in none.fixes)
