@@ -65,7 +65,7 @@ async def test_under_load_all_are_answered_in_time_with_a_chart(tmp_path: Path) 
     title(f"/throughput at {RATE:.0f}/s of 50 people, {ANSWERS} answers a turn, in turns")
     print_acks(floor_legs, legs)
     print_charts(charts)
-    assert all(seen.edited and seen.at_once for seen in charts)
+    assert all(seen.edited and not seen.at_once for seen in charts)  # text first, always
 
 
 @pytest.mark.bench
