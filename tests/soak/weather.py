@@ -29,6 +29,8 @@ KINDS: dict[str, dict[str, Any]] = {
 # With weights: a lost session costs the library 5 s, a refused connection some seconds.
 GATEWAY = {"drop": 3, "close": 3, "op 7": 3, "op 9 true": 3, "op 9 false": 1, "refused": 1,
            "tokens": 6}  # fmt: skip
+# A trouble within the 5 s before an IDENTIFY makes the library wait them again.
+WHILE_AWAY = 0.2
 TOKEN_AGE_S = 4.0  # tokens die among the interactions of the last seconds
 
 
@@ -92,6 +94,8 @@ async def gateway_trouble(
     gateway = fake.gateway
     while True:
         await asyncio.sleep(chance.uniform(0.3, 1.7) * every_s)
+        if not heard(fake) and chance.random() > WHILE_AWAY:
+            continue
         kind = chance.choices(list(GATEWAY), list(GATEWAY.values()))[0]
         counts[kind] += 1
         match kind:
