@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from bot.integrations.discord_client.tree import Tree
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 1.0
+IDENTIFY_EVERY_S = 5.0  # one IDENTIFY in that time: Discord's limit for a bot of one shard
 LONGEST_RETRY_S = 60.0
 UNREACHABLE = (OSError, aiohttp.ClientError, TimeoutError, discord.DiscordServerError,
                discord.GatewayNotFound)  # fmt: skip
@@ -52,10 +54,20 @@ class K2CClient(discord.Client):
         self.tree = Tree(self, self.intake, parts.commands, answers)
         self._buttons = Buttons(parts, answers)
         self._settings = parts.settings
+        self._signed_in_at = -IDENTIFY_EVERY_S
 
     async def setup_hook(self) -> None:
         """After login, before the gateway."""
         await adopt_gateway(self, self._settings)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Keep Discord's 5 s between two sign-ins, counted from the last one.
+
+        The library waits 5 s before every repeated one, however long ago the last was: after a
+        lost session questions went unanswered for up to 28 s while each new trouble began anew.
+        """
+        await asyncio.sleep(self._signed_in_at + IDENTIFY_EVERY_S - time.monotonic())
+        self._signed_in_at = time.monotonic()
 
     async def on_connect(self) -> None:
         """Interactions arrive from now on."""

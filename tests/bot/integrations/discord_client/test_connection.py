@@ -38,6 +38,18 @@ async def test_no_socket_leaves_for_discord_also_after_a_session_is_lost(
     assert len(world.fake.gateway.paths) == 2
 
 
+async def test_a_session_lost_long_after_its_start_is_replaced_without_five_seconds_pause(
+    world: World,
+) -> None:
+    async with world.bot() as bot:
+        bot.client._signed_in_at -= 60
+        await world.fake.gateway.invalidate(resumable=False)
+        await world.fake.wait_for(lambda: len(world.fake.identifies) == 2, 3)
+        pause = asyncio.create_task(bot.client.before_identify_hook(None))
+        assert not (await asyncio.wait({pause}, timeout=0.1))[0]  # a second one at once waits
+        pause.cancel()
+
+
 async def test_a_gateway_that_is_set_is_not_asked_for(world: World) -> None:
     world.settings = {"discord_gateway_url": world.fake.gateway_url}
     async with world.bot():
