@@ -14,6 +14,7 @@ from tests.bot.web.conftest import Pages
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
+    from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,19 +30,22 @@ def wait(chrome: Chrome, selector: str) -> WebElement:
     """The first element of ``selector`` that can be seen, as soon as there is one."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support import expected_conditions
-    from selenium.webdriver.support.ui import WebDriverWait
 
     seen = expected_conditions.visibility_of_element_located((By.CSS_SELECTOR, selector))
-    found: WebElement = WebDriverWait(chrome, PATIENCE_S).until(seen)
+    found: WebElement = patience(chrome).until(seen)
     return found
 
 
-def until(chrome: Chrome, condition: Callable[[], bool]) -> None:
-    from selenium.common.exceptions import StaleElementReferenceException
+def patience(chrome: Chrome) -> WebDriverWait[Chrome]:
+    """Asks again while the page asked is just being left: the driver has several errors for it."""
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    gone = (StaleElementReferenceException,)  # the page was left while we looked at it
-    WebDriverWait(chrome, PATIENCE_S, ignored_exceptions=gone).until(lambda _: condition())
+    return WebDriverWait(chrome, PATIENCE_S, ignored_exceptions=(WebDriverException,))
+
+
+def until(chrome: Chrome, condition: Callable[[], bool]) -> None:
+    patience(chrome).until(lambda _: condition())
 
 
 def read(chrome: Chrome, selector: str, words: str) -> None:
