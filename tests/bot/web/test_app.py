@@ -48,7 +48,8 @@ async def test_no_request_reads_a_file(pages: Pages, monkeypatch: pytest.MonkeyP
     for method in ("open", "read_bytes", "read_text"):
         monkeypatch.setattr(Path, method, read)
     for path in ("/", "/tools/kv", f"/r/{answer['id']}", "/api/openapi.json"):
-        await pages.page(path)
+        async with pages.http.get(path) as reply:
+            assert reply.status == 200, path
 
 
 def test_every_address_is_in_the_documentation(pages: Pages) -> None:

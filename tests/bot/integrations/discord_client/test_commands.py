@@ -82,11 +82,13 @@ async def test_a_wrong_token_is_one_sentence(world: World) -> None:
 
 
 async def test_closing_while_discord_is_away_ends_at_once(world: World) -> None:
-    world.fake.fault("GET", "/users/@me", reset="before", times=1000)
+    away = world.fake.fault("GET", "/users/@me", reset="before", times=1000)
     async with world.bot(wait=False) as bot:
-        await asyncio.sleep(0.05)
+        await world.fake.wait_for(lambda: away.hits)
+        assert not bot.running.done() and not bot.service.ready.is_set()
         await bot.service.close()
         await asyncio.wait_for(bot.running, 2)
+        assert not bot.service.ready.is_set()
 
 
 async def test_suggestions_are_at_most_25_and_short(world: World) -> None:

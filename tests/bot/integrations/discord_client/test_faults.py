@@ -215,7 +215,9 @@ async def test_a_lost_suggestion_is_nobodys_error(world: World) -> None:
         for fault in ({"status": 404, "code": 10062}, {"reset": "after"}, {"reset": "before"}):
             world.fake.fault("POST", CALLBACK, **fault)
             await world.fake.user("alice").type_into("pace", "gpu", "h", wait=False)
-        await world.fake.wait_for(lambda: bot.client.intake.counts["suggestions lost"] == 3)
+        counts = bot.client.intake.counts
+        await world.fake.wait_for(lambda: counts["suggestions lost"] == 3)
+        assert len(await world.fake.user("alice").autocomplete("pace", "gpu", "h")) > 0
 
 
 async def test_a_chart_reaches_an_answer_whose_token_has_died(world: World) -> None:
