@@ -29,6 +29,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Speculation:
+    """A pass checks ``drafted`` tokens of each sequence and keeps ``accepted`` of them on average.
+
+    ``draft``: what drafts them, a pass for each; None where that costs the GPU nothing.
+    """
+
+    drafted: int
+    accepted: float
+    draft: Rates | None
+
+
+@dataclass(frozen=True)
 class Rates:
     """Everything that turns work into time for one deployment."""
 
@@ -44,6 +56,7 @@ class Rates:
     step_s: float
     sequence_s: float
     prefill_step_s: float
+    speculation: Speculation | None = None
 
 
 def build_rates(

@@ -29,17 +29,28 @@ class PassTime:
         """The whole pass."""
         return self.memory_s + self.compute_s + self.link_s + self.overhead_s
 
+    def plus(self, other: PassTime, times: float = 1.0) -> PassTime:
+        """This pass and ``times`` another, one after the other."""
+        return PassTime(
+            self.memory_s + times * other.memory_s,
+            self.compute_s + times * other.compute_s,
+            self.link_s + times * other.link_s,
+            self.overhead_s + times * other.overhead_s,
+            self.cache_s + times * other.cache_s,
+        )
 
-def decode_pass(rates: Rates, batch: float, context: float) -> PassTime:
+
+def decode_pass(rates: Rates, batch: float, context: float, each: float = 1.0) -> PassTime:
     """One decode step of ``batch`` sequences with ``context`` tokens each, through all stages.
 
     With pipeline stages the batch is cut into one part per stage; a sequence then waits for the
-    passes of its own part through every stage, which is what is returned.
+    passes of its own part through every stage, which is what is returned. ``each``: tokens of a
+    sequence in one pass, more than 1 where drafted tokens are checked; they share a cache read.
     """
-    tokens = max(1.0, batch / rates.layout.pp)
+    sequences = max(1.0, batch / rates.layout.pp)
     memory = compute = cache = 0.0
     for line in rates.lines:
-        moved, flops = _decode_work(line.operator, rates, tokens, context)
+        moved, flops = _decode_work(line.operator, rates, sequences, context, each)
         slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
         seconds = _combine(slow_memory, slow_compute, rates.sharpness)
         if slow_memory >= slow_compute:
@@ -47,25 +58,28 @@ def decode_pass(rates: Rates, batch: float, context: float) -> PassTime:
             cache += seconds if line.operator.context_bytes else 0.0
         else:
             compute += seconds
-    link = _link_seconds(rates, tokens, rates.allreduce_latency_s)
-    overhead = rates.step_s + rates.sequence_s * tokens
+    link = _link_seconds(rates, sequences * each, rates.allreduce_latency_s)
+    overhead = rates.step_s + rates.sequence_s * sequences
     return PassTime(memory, compute, link, overhead, cache)
 
 
 def _decode_work(
-    item: Operator, rates: Rates, tokens: float, context: float
+    item: Operator, rates: Rates, sequences: float, context: float, each: float
 ) -> tuple[float, float]:
     """Bytes moved and FLOPs of one operator in a decode step."""
-    own = max(1.0, tokens * item.share) if item.share < 1.0 else tokens
+    own = max(1.0, sequences * item.share) if item.share < 1.0 else sequences
+    tokens = own * each
     if item.experts:
-        read = item.weight_bytes * touched(item, tokens, rates.imbalance)
-        return read, own * item.token_flops
-    moved = item.weight_bytes + own * item.token_bytes
-    flops = own * item.token_flops
+        read = item.weight_bytes * touched(item, sequences * each, rates.imbalance)
+        return read, tokens * item.token_flops
+    # a recurrent state is read once and written after every token that may be kept
+    touches = own * (1.0 + each) / 2 if item.kind == "state" else tokens
+    moved = item.weight_bytes + touches * item.token_bytes
+    flops = tokens * item.token_flops
     if item.context_bytes:
         attended = item.attended(context)
         moved += own * (item.context_bytes * attended + item.index_bytes * context)
-        flops += own * (item.decode_flops * attended + item.index_flops * context)
+        flops += tokens * (item.decode_flops * attended + item.index_flops * context)
     return moved, flops
 
 

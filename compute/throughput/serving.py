@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from compute.throughput.deployment import Deployment
 from compute.throughput.parameters import Parameters
 from compute.throughput.rates import US, Rates
-from compute.throughput.roofline import PassTime, decode_pass, prefill_pass
+from compute.throughput.roofline import PassTime
+from compute.throughput.steps import decode_step, prompt_pass, tokens_per_step
 
 
 @dataclass(frozen=True)
 class Load:
-    """Requests of ``isl`` + ``osl`` tokens; ``concurrency`` in flight in all, None = max."""
+    """Requests of ``isl`` + ``osl`` tokens; ``concurrency`` in flight in all, None = max.
+
+    ``cached``: prompt tokens whose cache is there already, so that they are not computed again.
+    """
 
     isl: int
     osl: int
     concurrency: int | None
+    cached: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,16 @@ def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Se
     the requests running over that time are the throughput.
     """
     running, waiting = _running(deployment, load, p)
-    step = decode_pass(rates, running, load.isl + load.osl / 2)
-    prompt = prefill_pass(rates, load.isl)
+    step = decode_step(rates, running, load.isl + load.osl / 2)
+    prompt = prompt_pass(rates, load.isl, load.cached)
     shared_s = _shared_prompt(rates, load, running, prompt) * p["serving.prefill_overlap"]
     others_s = (running - 1.0) * shared_s
-    ahead_s = _prompts_ahead(load, p, shared_s, others_s, step.total_s, running)
+    decode_s = load.osl * step.total_s / tokens_per_step(rates)
+    ahead_s = _prompts_ahead(p, shared_s, others_s, decode_s, running)
     residual_s = p["serving.residual_steps"] * step.total_s * (1.0 - 1.0 / running)
     first_s = p["serving.request_us"] * US + prompt.total_s + residual_s
-    passes = max(0.0, load.osl - 1.0)
+    later = max(0.0, load.osl - 1.0)
+    passes = later / tokens_per_step(rates)
     request_s = first_s + others_s + passes * step.total_s
     in_flight = running * deployment.layout.replicas
     queued_s = waiting * request_s / running
@@ -60,7 +67,8 @@ def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Se
         step=step,
         prompt=prompt,
         ttft_s=queued_s + (first_s + ahead_s if passes else request_s),
-        tpot_s=step.total_s + ((others_s - ahead_s) / passes if passes else 0.0),
+        tpot_s=step.total_s / tokens_per_step(rates)
+        + ((others_s - ahead_s) / later if later else 0.0),
         request_s=queued_s + request_s,
         output_tps=in_flight * load.osl / request_s,
         total_tps=in_flight * (load.osl + load.isl) / request_s,
@@ -82,20 +90,21 @@ def _running(deployment: Deployment, load: Load, p: Parameters) -> tuple[float, 
 def _shared_prompt(rates: Rates, load: Load, running: float, alone: PassTime) -> float:
     """Seconds one prompt costs the others: short prompts that arrive together share a pass."""
     groups = float(rates.layout.attn_dp)
-    together = max(running / max(1.0, float(load.osl)), groups)
-    together = min(together, max(rates.engine.prompt_chunk / load.isl, groups), running)
+    together = max(running / max(1.0, load.osl / tokens_per_step(rates)), groups)
+    fresh = load.isl - load.cached
+    together = min(together, max(rates.engine.prompt_chunk / fresh, groups), running)
     if together <= 1.0:
         return alone.total_s
-    return prefill_pass(rates, load.isl, prompts=together).total_s / together
+    return prompt_pass(rates, load.isl, load.cached, together).total_s / together
 
 
 def _prompts_ahead(
-    load: Load, p: Parameters, shared_s: float, others_s: float, step_s: float, running: float
+    p: Parameters, shared_s: float, others_s: float, decode_s: float, running: float
 ) -> float:
     """Seconds of others' prompts before one's own first token; at most half of them all."""
     if others_s <= 0:
         return 0.0
     work = running * shared_s
-    pressure = work / (work + load.osl * step_s)
+    pressure = work / (work + decode_s)
     ahead = p["serving.contention"] * pressure / max(1e-9, 1.0 - pressure)
     return min(ahead * shared_s, 0.5 * others_s)
