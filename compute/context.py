@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from compute.tool import FetchError
+from compute.files import check_file
+from compute.tool import FetchError, Result
 
 if TYPE_CHECKING:
     import aiohttp
@@ -23,11 +24,11 @@ KEEP_S = 600.0  # a model's config.json hardly ever changes
 KEPT = 64
 MISSING_KEEP_S = 30.0  # a typo repeated ten times asks the hub once
 
-Report = Callable[[float, str], Awaitable[None]]
+Report = Callable[[float, str, Result | None], Awaitable[None]]
 _Kept = tuple[float, bytes | FetchError]
 
 
-async def _silent(fraction: float, words: str) -> None:
+async def _silent(fraction: float, words: str, partial: Result | None) -> None:
     """Nobody watches this run's progress."""
 
 
@@ -40,15 +41,21 @@ class LocalContext:
         self._session: aiohttp.ClientSession | None = None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._running: dict[str, asyncio.Task[bytes]] = {}
+        self.files: dict[str, bytes] = {}
 
     @property
     def hub_endpoint(self) -> str:
         """Base URL of the Hugging Face hub, without a trailing slash."""
         return self._endpoint
 
-    async def progress(self, fraction: float, words: str) -> None:
+    async def progress(self, fraction: float, words: str, partial: Result | None = None) -> None:
         """Pass on how far the work is."""
-        await self._report(fraction, words)
+        await self._report(fraction, words, partial)
+
+    async def keep(self, name: str, media_type: str, content: bytes) -> None:
+        """Hold the file in ``files`` for whoever ran the tool."""
+        check_file(name, media_type, len(content))
+        self.files[name] = content
 
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
         """The body at ``url``, asked once however many wait for it. Raises ``FetchError``."""

@@ -104,8 +104,33 @@ class Context(Protocol):
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
         """The body at ``url``. Raises ``FetchError`` with a sentence for the person."""
 
-    async def progress(self, fraction: float, words: str) -> None:
-        """Say how far the work is (0 to 1) and what it is doing."""
+    async def progress(self, fraction: float, words: str, partial: Result | None = None) -> None:
+        """Say how far the work is (0 to 1) and what it is doing; ``partial`` is what is known.
+
+        Cancelling needs no asking: a cancelled job's process is ended.
+        """
+
+    async def keep(self, name: str, media_type: str, content: bytes) -> None:
+        """Add a file to the answer (text/plain, text/csv, application/json, image/png or
+        text/html; at most 64 MiB). Raises ``ValueError`` for any other.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a request needs of the machine that runs it.
+
+    ``cuda``: an NVIDIA GPU; ``memory_gib``: its memory; ``sm``: its lowest compute capability
+    times 10 (90 = Hopper); ``gpu``: this key of the GPU catalogue and no other. Limits of the run:
+    ``host_gib`` of main memory, ``limit_s`` seconds.
+    """
+
+    cuda: bool = False
+    memory_gib: float = 0.0
+    sm: int = 0
+    gpu: str = ""
+    host_gib: float = 4.0
+    limit_s: float = 600.0
 
 
 class FetchError(Exception):
@@ -124,6 +149,11 @@ def _never(_: Any) -> bool:
     return False
 
 
+def _here(_: Any) -> Needs | None:
+    """Arithmetic runs in the bot itself."""
+    return None
+
+
 def _nothing() -> None:
     """Most tools have nothing to read beforehand."""
 
@@ -132,6 +162,8 @@ def _nothing() -> None:
 class Tool(Generic[RequestT, ResultT]):
     """One tool. ``waits`` says whether this request may wait on the network, so doors defer.
 
+    ``needs`` says what machine a request needs; None: it runs in the bot, else as a job on a
+    worker. ``warm`` names modules that a worker's child imports before its first job.
     ``prepare`` reads what ``run`` needs from disk: a bot calls it once, in a thread, at start.
     ``batch`` reads one JSON request a line and writes one JSON answer a line; it returns how many
     were answered and how many were impossible. Only the terminal offers it.
@@ -144,6 +176,8 @@ class Tool(Generic[RequestT, ResultT]):
     result: type[ResultT]
     run: Callable[[RequestT, Context], Awaitable[ResultT]]
     waits: Callable[[RequestT], bool] = _never
+    needs: Callable[[RequestT], Needs | None] = _here
+    warm: tuple[str, ...] = ()
     prepare: Callable[[], None] = _nothing
     batch: Callable[[Iterable[str], TextIO], tuple[int, int]] | None = None
 

@@ -97,6 +97,10 @@ class PlainContext:
         """Nothing is ever there."""
         raise AssertionError(f"nothing may be fetched here: {url}")
 
-    async def progress(self, fraction: float, words: str) -> None:
+    async def progress(self, fraction: float, words: str, partial: Result | None = None) -> None:
         """Remember it."""
         self.reports.append((fraction, words))
+
+    async def keep(self, name: str, media_type: str, content: bytes) -> None:
+        """No sample tool makes files."""
+        raise AssertionError(f"{name} was not expected")

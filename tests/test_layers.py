@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.pulse",
     ),
     ("bot.render", "bot.outbox"),
+    ("bot.jobs",),
     ("bot.runner",),
     ("bot.command", "bot.line"),
     ("bot.commands",),
@@ -43,7 +44,8 @@ HEAVY = {
     "matplotlib": (),
     "discord": ("bot/integrations/discord_client/", "bot/render/discord.py"),
     "github": (),
-    "nats": (),
+    "nats": ("compute/jobs/connection.py", "compute/jobs/queue.py", "compute/worker/"),
+    "genai_prices": (),
 }
 SERVERS = ("bot", "discord", "github", "aiohttp.web")
 

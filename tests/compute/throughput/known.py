@@ -8,7 +8,7 @@ from compute.throughput.hardware import Device, from_catalogue
 from compute.throughput.library import Library
 from compute.throughput.model import ModelSpec
 from compute.throughput.request import ThroughputRequest
-from compute.tool import FetchError
+from compute.tool import FetchError, Result
 
 LIBRARY = Library()
 
@@ -31,8 +31,11 @@ class PlainContext:
             raise FetchError(f"status {page}", status=page or None)
         return page
 
-    async def progress(self, fraction: float, words: str) -> None:
+    async def progress(self, fraction: float, words: str, partial: Result | None = None) -> None:
         raise AssertionError("arithmetic needs no progress")
+
+    async def keep(self, name: str, media_type: str, content: bytes) -> None:
+        raise AssertionError("arithmetic makes no files")
 
 
 def spec(model: str) -> ModelSpec:

@@ -1,0 +1,106 @@
+"""What the doors read of a run and of a worker, and who may ask for runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+from bot.results import StoredResult
+from compute.jobs.job import Machine
+
+State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
+ENDED: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one person's run is.
+
+    ``place`` counts from 1 while queued (1 = next). ``wait_low_s`` and ``wait_high_s`` bound the
+    honest guess of the time until it starts, None while nothing is known to guess from; ``left_s``
+    is the guess for what remains once it runs. ``why`` says what a queued run waits for when that
+    is not just its turn ("no worker with sm_90 is online"). ``partial`` is a result so far.
+    """
+
+    result_id: str
+    tool: str
+    state: State
+    place: int = 0
+    wait_low_s: float | None = None
+    wait_high_s: float | None = None
+    left_s: float | None = None
+    fraction: float = 0.0
+    words: str = ""
+    why: str = ""
+    worker: str = ""
+    machine: str = ""
+    attempt: int = 0
+    partial: dict[str, JsonValue] | None = None
+    asked_at: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ENDED
+
+
+Delivery = Literal["", "waiting", "posted", "by direct message", "page only"]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRun:
+    """One line of /jobs: ``line`` is the command as typed; ``delivery`` where the answer went."""
+
+    progress: Progress
+    line_inputs: dict[str, JsonValue]
+    finished_at: float | None
+    delivery: Delivery = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    """One worker as /workers shows it; ``trouble`` is a sentence (outdated, ...), "" when well."""
+
+    name: str
+    machine: Machine
+    lanes: tuple[str, ...]
+    version: str
+    online: bool
+    seen_at: float
+    job: str
+    tool: str
+    load: float
+    gpu_load: float | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A fetched artefact, on the bot's disk under its content hash."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one asker may have: runs in an hour, at once, and whether they go first.
+
+    ``refusal`` is a sentence when they may run nothing here at all, else "".
+    """
+
+    per_hour: int
+    at_once: int
+    first: bool = False
+    refusal: str = ""
+
+
+class Policy(Protocol):
+    """Who may ask for runs; moderators' /config stands behind it where there is one."""
+
+    def allowance(self, row: StoredResult, roles: tuple[str, ...]) -> Allowance:
+        """What the asker of ``row`` may have, given the ids of the roles they hold there."""
