@@ -51,6 +51,7 @@ class ModelSpec:
     max_context: int | None
     q_heads: int
     notes: tuple[str, ...]
+    mtp_layers: int = 0
 
     @property
     def mixer_params(self) -> int:
@@ -136,6 +137,7 @@ def build_model(model_id: str, config: Mapping[str, Any]) -> ModelSpec:
         max_context=_max_context(fields),
         q_heads=fields.count("num_attention_heads"),
         notes=_notes(fields),
+        mtp_layers=_mtp_layers(fields),
     )
 
 
@@ -190,6 +192,12 @@ def _max_context(fields: Fields) -> int | None:
         return None
     value = fields.raw("max_position_embeddings")
     return value if isinstance(value, int) and value > 0 else None
+
+
+def _mtp_layers(fields: Fields) -> int:
+    """Layers for multi-token prediction, which are published beside the model's own."""
+    own = fields.count("num_nextn_predict_layers", 0, least=0)
+    return own or fields.count("mtp_num_hidden_layers", 0, least=0)
 
 
 def _notes(fields: Fields) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ MAX_TOKENS = 10_000_000
 MAX_CONCURRENCY = 1_000_000
 MAX_GPUS = 4096
 MAX_COMPARED = 6
+MAX_DRAFTED = 16
 
 
 def as_typed(value: object) -> object:
@@ -91,8 +92,9 @@ class ThroughputRequest(Request):
     weight_dtype: str = Field(
         default="auto",
         alias="dtype",
-        max_length=20,
-        description="weights: auto, bf16, fp8, int8, int4, nvfp4, mxfp4, q4_k_m, exl2-4.0, ...",
+        max_length=80,
+        description="weights: auto, bf16, fp8, int8, int4, nvfp4, q4_k_m, exl2-4.0, ...; or a list",
+        examples=["fp8", "bf16,fp8,int4"],
     )
     kv_dtype: str = Field(
         default="auto", max_length=20, description="KV cache: auto, fp16, fp8, int8, ..."
@@ -115,4 +117,34 @@ class ThroughputRequest(Request):
     )
     rate: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None, description="requests per second to serve"
+    )
+    prefix_cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        alias="cached",
+        description="share of the prompt tokens found in the prefix cache, 0 to 1",
+        examples=[0.5],
+    )
+    num_speculative_tokens: Annotated[int, Field(ge=0, le=MAX_DRAFTED)] | None = Field(
+        default=None,
+        alias="spec_tokens",
+        description="speculative decoding: tokens drafted per step; 0 = off",
+        examples=[3],
+    )
+    draft_model: str = Field(
+        default="",
+        alias="draft",
+        max_length=200,
+        description="what drafts: eagle, mtp, ngram, a head's size (0.5B), or a smaller model",
+        examples=["eagle", "mtp", "meta-llama/Llama-3.2-1B"],
+    )
+    acceptance_rate: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        alias="accept",
+        description="chance that a drafted token is kept, 0 to 1",
+        examples=[0.7],
+    )
+    acceptance_length: Annotated[float, Field(ge=1, le=MAX_DRAFTED + 1)] | None = Field(
+        default=None,
+        description="tokens kept per step as engines log it (1 + accepted), instead of the rate",
+        examples=[2.5],
     )
