@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from compute.throughput.arrange import drafting_of, load_of
 from compute.throughput.cases import metric_value
 from compute.throughput.deployment import Deployment, deploy
 from compute.throughput.dtypes import weight_dtype
@@ -22,6 +23,7 @@ from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.parallel import LAYER_SPLIT, Layout, choose_layout
 from compute.throughput.records import Record, read_record
 from compute.throughput.serving import Load, Served
+from compute.throughput.speculation import Drafting
 from compute.throughput.why import bound_of
 from compute.tool import Refused
 
@@ -92,8 +94,9 @@ def _sentence(refused: Refused) -> str:
 def _predict(record: Record, library: Library) -> dict[str, Any]:
     model = _model(record, library)
     device = _device(record, library)
-    load = Load(record.isl, record.osl, record.concurrency)
-    question = _best(list(_deployments(record, model, device)), load, library)
+    load = load_of(record, record.concurrency)
+    drafting = drafting_of(record, model, library)
+    question = _best(list(_deployments(record, model, device, drafting)), load, library)
     deployment = question.deployment
     if not _thinkable(deployment, load):
         fixes = fixes_for(deployment, load, record.kv_dtype, library.gpus)
@@ -118,12 +121,14 @@ def _device(record: Record, library: Library) -> Device:
     return resolve_gpus(record.gpu.replace(",", " "), library.gpus)[0]
 
 
-def _deployments(record: Record, model: ModelSpec, device: Device) -> Iterator[Deployment]:
+def _deployments(
+    record: Record, model: ModelSpec, device: Device, drafting: Drafting | None
+) -> Iterator[Deployment]:
     """The split the record states; where it leaves tp open, the usual one and more copies."""
     engine = pick_engine(record.engine, record.weight_dtype, device)
     weights = weight_dtype(record.weight_dtype, model, device, engine.name)
     for layout in _layouts(record, model, device, engine.name):
-        yield deploy(model, device, layout, engine, weights, record.kv_dtype)
+        yield deploy(model, device, layout, engine, weights, record.kv_dtype, drafting)
 
 
 def _layouts(record: Record, model: ModelSpec, device: Device, engine: str) -> Iterator[Layout]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from compute.throughput.parallel import parse_parallel
 from compute.throughput.request import (
     MAX_CONCURRENCY,
+    MAX_DRAFTED,
     MAX_GPUS,
     MAX_TOKENS,
     Engine,
@@ -46,6 +47,11 @@ class Record:
     engine: str
     metric: str
     notes: tuple[str, ...]
+    prefix_cache_hit_rate: float = 0.0
+    num_speculative_tokens: int | None = None
+    draft_model: str = ""
+    acceptance_rate: float | None = None
+    acceptance_length: float | None = None
 
 
 def read_record(record: Mapping[str, Any]) -> Record:
@@ -77,6 +83,11 @@ def read_record(record: Mapping[str, Any]) -> Record:
         engine=engine if engine in ENGINES else "auto",
         metric=_metric(record),
         notes=() if engine in ENGINES or not engine else (f"engine {engine[:40]} not known: auto",),
+        prefix_cache_hit_rate=_number(record, "prefix_cache_hit_rate", 0.0, 1.0) or 0.0,
+        num_speculative_tokens=_count(record, "num_speculative_tokens", MAX_DRAFTED, least=0),
+        draft_model=_text(record, "draft_model"),
+        acceptance_rate=_number(record, "acceptance_rate", 0.0, 1.0),
+        acceptance_length=_number(record, "acceptance_length", 1.0, MAX_DRAFTED + 1.0),
     )
 
 
@@ -110,6 +121,16 @@ def _count(record: Mapping[str, Any], field: str, most: int, least: int = 1) -> 
     if not whole or value != int(value) or not least <= value <= most:
         raise _refuse(field, value, f"a whole number from {least} to {most:,}")
     return int(value)
+
+
+def _number(record: Mapping[str, Any], field: str, least: float, most: float) -> float | None:
+    value = record.get(field)
+    if value is None or value == "":
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        raise _refuse(field, value, f"a number from {least:g} to {most:g}")
+    return float(value)
 
 
 def _length(record: Mapping[str, Any], field: str, usual: int) -> int:

@@ -34,9 +34,10 @@ class Drafting:
     """``drafted`` tokens are checked per pass, ``accepted`` of them kept on average.
 
     ``model`` drafts them, a pass each; None = n-grams of the text, which cost the GPU nothing.
-    ``method`` names what drafts. ``own_format``: its weights come as published, not in the target's format. ``shares_head``:
-    it reads the target's output head. ``rate``: share of drafted tokens kept at each place; None
-    where the mean length was given. ``source`` is empty where the asker gave the figure.
+    ``method`` names what drafts. ``own_format``: its weights come as published, not in the
+    target's format. ``shares_head``: it reads the target's output head. ``rate``: chance that a
+    drafted token is kept; None where the mean length was given. ``source`` is empty where the
+    asker gave either.
     """
 
     method: str
