@@ -1,0 +1,189 @@
+"""Who sells which model: the price data of genai-prices, found by any usual name.
+
+The data loads on first use (0.6 s, 40 MB), never when this module is imported. A background
+thread may replace it (``start_refresh``); a refresh that fails leaves what was there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from content.names import Entry, entry, nearest, squeeze, suggest
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider
+
+PACKAGE = "genai-prices"
+# The package carries no date of its own: the newest price of 0.2.3 that was in force when it was
+# released; later start dates in it are announcements.
+NEWEST_PRICE = {"0.2.3": dt.date(2026, 11, 9)}
+LEAST_SHARE = 0.5  # of the models known so far that a refreshed list must have to be believed
+ENDINGS = ("instruct", "it", "chat", "hf")
+# One product under a seller's own word: its only listing of the plain model.
+SOLD_AS = {"groq": ("versatile",), "together": ("turbo",), "cloudflare": ("fp8fast", "fp8")}
+REGION = re.compile(r"^(?:global|regional|us|eu|apac|in|jp|au|ca)\.")
+VENDOR = re.compile(r"^[a-z][a-z0-9-]*\.(?=[a-z])")
+REVISION = re.compile(r"-v?\d+:\d+$")
+
+
+@dataclass(frozen=True)
+class Seller:
+    """One provider's listing of a model."""
+
+    provider: Provider
+    model: ModelInfo
+
+
+class Pricebook:
+    """One state of the price data, indexed by the models' plain names."""
+
+    def __init__(self, snapshot: DataSnapshot) -> None:
+        self.providers: list[Provider] = snapshot.providers
+        refreshed = snapshot.timestamp if snapshot.from_auto_update else None
+        release = version(PACKAGE)
+        self.source = f"{PACKAGE} {release}" + (", refreshed" if refreshed else ", bundled data")
+        self.date = refreshed.date() if refreshed else _bundled_date(release, self.providers)
+        self._index: dict[str, dict[str, Seller]] = {}
+        names: dict[str, str] = {}
+        for provider in self.providers:
+            for model in provider.models:
+                self._add(Seller(provider, model), names)
+        self._entries = tuple(_entry(name) for name in names.values())
+
+    def _add(self, seller: Seller, names: dict[str, str]) -> None:
+        key = plain_name(seller.provider.id, seller.model.id)
+        here = self._index.setdefault(key, {})
+        known = here.get(seller.provider.id)
+        if known is None or len(seller.model.id) < len(known.model.id):
+            here[seller.provider.id] = seller
+        if seller.provider.id != "aws":  # its ids are nothing anybody types
+            names.setdefault(key, seller.model.id)
+
+    def sellers(self, name: str) -> list[Seller]:
+        """Every provider's listing of the model, in the data's order of providers."""
+        found = dict(self._index.get(plain_name("", name), {}))
+        for provider in self.providers:
+            own = provider.find_model(name[:200])
+            if own is not None and (
+                own.id.casefold() == name.casefold() or provider.id not in found
+            ):
+                found[provider.id] = Seller(provider, own)
+        order = {provider.id: place for place, provider in enumerate(self.providers)}
+        return sorted(found.values(), key=lambda seller: order[seller.provider.id])
+
+    def provider(self, name: str) -> Provider | None:
+        """The provider of that id or display name, or nothing."""
+        typed = squeeze(name)
+        for provider in self.providers:
+            if typed in (squeeze(provider.id), squeeze(provider.name)):
+                return provider
+        return None
+
+    def nearest_models(self, name: str, limit: int = 3) -> tuple[str, ...]:
+        """Models sold under a name close to ``name``, best first."""
+        return tuple(item.value for item in nearest(name, self._entries, limit))
+
+    def nearest_providers(self, name: str, limit: int = 3) -> tuple[str, ...]:
+        """Provider ids close to ``name``, best first."""
+        entries = [entry(p.id, p.id, (p.name,)) for p in self.providers]
+        return tuple(item.value for item in nearest(name, entries, limit))
+
+    def suggest_models(self, text: str, limit: int = 25) -> list[tuple[str, str]]:
+        """(label, value) for completion."""
+        return suggest(text, self._entries, limit)
+
+
+def plain_name(provider_id: str, model_id: str) -> str:
+    """The spelling under which a listing is the same model: no maker, no seller, no revision.
+
+    ``openai/gpt-oss-120b``, ``accounts/fireworks/models/gpt-oss-120b`` and
+    ``openai.gpt-oss-120b-1:0`` are all ``gptoss120b``; a ``:free`` or ``:batch`` is not.
+    """
+    name = model_id.casefold().strip().lstrip("~")
+    if provider_id == "aws":
+        name = VENDOR.sub("", REGION.sub("", REVISION.sub("", name)))
+    name = name.rpartition("/")[2].removeprefix("databricks-").removeprefix("meta-")
+    if ":" in name:
+        return squeeze(model_id)
+    if provider_id == "fireworks":
+        name = re.sub(r"(?<=\d)p(?=\d)", ".", name)
+    short = squeeze(name)
+    for ending in (*SOLD_AS.get(provider_id, ()), *ENDINGS):
+        short = short.removesuffix(ending) or short
+    return short
+
+
+def _entry(model_id: str) -> Entry:
+    return entry(model_id, model_id, (model_id.rpartition("/")[2],))
+
+
+def _bundled_date(release: str, providers: Sequence[Provider]) -> dt.date:
+    """The day of the newest price that the release knew to be in force."""
+    if release in NEWEST_PRICE:
+        return NEWEST_PRICE[release]
+    today = dt.datetime.now(dt.UTC).date()
+    starts = (start for p in providers for m in p.models for start in start_dates(m))
+    return max((start for start in starts if start <= today), default=today)
+
+
+def start_dates(model: ModelInfo) -> set[dt.date]:
+    """The days on which a price of the model starts, announced ones included."""
+    conditions: list[Any] = [*(model.price_variants or ())]
+    if isinstance(model.prices, list):
+        conditions += model.prices
+    starts = (getattr(one.constraint, "start_date", None) for one in conditions)
+    return {start for start in starts if start is not None}
+
+
+class Books:
+    """The index of the newest price data, built once for each state of it."""
+
+    def __init__(self) -> None:
+        self._snapshot: DataSnapshot | None = None
+        self._book: Pricebook | None = None
+
+    def newest(self) -> Pricebook:
+        """The prices as they are now: refreshed where a refresh worked, bundled otherwise."""
+        from genai_prices.data_snapshot import get_snapshot
+
+        snapshot = get_snapshot()
+        if self._book is None or self._snapshot is not snapshot:
+            self._book, self._snapshot = Pricebook(snapshot), snapshot
+        return self._book
+
+
+BOOKS = Books()  # reads nothing until it is first asked
+
+
+def start_refresh(url: str | None = None, interval_s: float = 3600.0) -> Callable[[], None]:
+    """Fetch newer prices now and every ``interval_s`` in a thread of its own; returns its stop.
+
+    Never waits and never raises for the network: what fails is logged and the data stays. A list
+    that lost more than half of the models is not believed.
+    """
+    from genai_prices import UpdatePrices
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.update_prices import DEFAULT_UPDATE_URL
+
+    class Checked(UpdatePrices):
+        """Refuses a list that lost most of its models."""
+
+        def fetch(self) -> DataSnapshot | None:
+            found = super().fetch()
+            if found is not None and _models_in(found) < LEAST_SHARE * _models_in(get_snapshot()):
+                raise ValueError(f"only {_models_in(found):,} models in the refreshed prices")
+            return found
+
+    updates = Checked(url=url or DEFAULT_UPDATE_URL, update_interval=interval_s)
+    updates.start(wait=False)
+    return updates.stop
+
+
+def _models_in(snapshot: DataSnapshot) -> int:
+    return sum(len(provider.models) for provider in snapshot.providers)

@@ -1,0 +1,99 @@
+"""The chance that a request waits (Erlang C) and how much load slots carry below a given chance.
+
+A replica's slots are the requests it holds in flight within its targets. Arrivals burstier than
+Poisson have a peakedness z > 1 (variance over mean of the requests in the system); Hayward's
+approximation serves them as slots / z servers under load / z (Fredericks 1980).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from statistics import NormalDist
+
+EXACT_SERVERS = 400  # the closed form is within 0.3 % of the exact load there
+HALVINGS = 45
+
+
+def wait_probability(servers: float, load: float) -> float:
+    """P(wait) of M/M/c under ``load`` Erlangs; log-linear between whole ``servers``."""
+    if load <= 0:
+        return 0.0
+    if servers <= load:
+        return 1.0
+    if servers > EXACT_SERVERS:
+        return _many_servers(servers, load)
+    below = math.floor(servers)
+    low, high = _erlang_c(below, load)
+    return float(low ** (1 - (servers - below)) * high ** (servers - below))
+
+
+def _erlang_c(servers: int, load: float) -> tuple[float, float]:
+    """P(wait) with ``servers`` and with one more, by the recursion of Erlang B."""
+    blocked = 1.0
+    waits = [1.0, 1.0]
+    for count in range(1, servers + 2):
+        blocked = load * blocked / (count + load * blocked)
+        busy = load / count
+        waits = [waits[1], 1.0 if busy >= 1 else blocked / (1 - busy * (1 - blocked))]
+    return waits[0], waits[1]
+
+
+def _many_servers(servers: float, load: float) -> float:
+    """Halfin and Whitt 1981: exact in the limit of many servers."""
+    beta = (servers - load) / math.sqrt(load)
+    return _halfin_whitt(beta)
+
+
+def _halfin_whitt(beta: float) -> float:
+    normal = NormalDist()
+    density = normal.pdf(beta)
+    if density <= 1e-300:
+        return 0.0
+    return 1.0 / (1.0 + beta * normal.cdf(beta) / density)
+
+
+@lru_cache(maxsize=64)
+def _beta(chance: float) -> float:
+    """The spare servers in units of sqrt(load) at which P(wait) = ``chance``."""
+    low, high = 0.0, 40.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _halfin_whitt(middle) > chance else (low, middle)
+    return high
+
+
+@lru_cache(maxsize=16_384)
+def most_load(servers: float, chance: float) -> float:
+    """The Erlangs that ``servers`` carry with P(wait) <= ``chance``."""
+    if servers > EXACT_SERVERS:
+        beta = _beta(chance)
+        return ((math.sqrt(beta * beta + 4 * servers) - beta) / 2) ** 2
+    low, high = 0.0, servers
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if wait_probability(servers, middle) <= chance else (low, middle)
+        if high - low < 1e-7 * servers:
+            break
+    return low
+
+
+def replicas_for(load: float, slots: int, chance: float, peakedness: float) -> int:
+    """The fewest whole replicas that carry ``load`` (in replicas) with P(wait) <= ``chance``."""
+    servers = slots / peakedness
+
+    def carries(replicas: int) -> bool:
+        return most_load(servers * replicas, chance) >= load * servers
+
+    if load <= 0:
+        return 0
+    low = math.ceil(load)
+    if carries(low):
+        return low
+    high = low
+    while not carries(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if carries(middle) else (middle, high)
+    return high
