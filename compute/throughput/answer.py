@@ -30,8 +30,9 @@ def assumptions_for(question: Question, library: Library) -> list[Assumption]:
         ),
         Assumption(
             text=f"Steady state: {load.isl:,} tokens in, {load.osl:,} out, every finished request"
-            " replaced at once; no shared prefixes, no speculative decoding."
+            f" replaced at once{_plainly(question)}."
         ),
+        *_saved(question),
         Assumption(
             text="TPOT is the mean over a request's output tokens after the first; TTFT includes"
             " waiting for the running step and for prompts that came just before."
@@ -42,6 +43,30 @@ def assumptions_for(question: Question, library: Library) -> list[Assumption]:
         found.append(Assumption(text=room))
     if deployment.model.is_moe:
         found.append(Assumption(text="Experts are chosen evenly; busy experts slow a step down."))
+    return found
+
+
+def _plainly(question: Question) -> str:
+    """What is not used, so that nobody takes it for granted."""
+    prefix = "" if question.load.cached else "; no prefix cache"
+    return prefix if question.deployment.drafting else f"{prefix}; no speculative decoding"
+
+
+def _saved(question: Question) -> list[Assumption]:
+    """What a prefix cache and drafted tokens save, and what they do not."""
+    load, drafting = question.load, question.deployment.drafting
+    found = []
+    if load.cached:
+        text = (
+            f"{load.cached:,} of {load.isl:,} prompt tokens are in the prefix cache: they are not"
+            " computed again, but every step reads them and every request's room counts them."
+            " Where all requests share one prefix, an engine keeps it once and more fit."
+        )
+        found.append(Assumption(text=text))
+    if drafting is not None:
+        rate = f" Each is kept with chance {drafting.rate:g}." if drafting.rate is not None else ""
+        text = f"Speculative decoding: {drafting.text}.{rate} A step checks them in one pass."
+        found.append(Assumption(text=text, source=drafting.source))
     return found
 
 

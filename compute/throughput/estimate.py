@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from compute.throughput.deployment import Deployment, rates_of
 from compute.throughput.fit import fit_sentence, fits
-from compute.throughput.interval import Widths, widths_for
+from compute.throughput.interval import Widths
 from compute.throughput.library import Library
 from compute.throughput.memory import GIB
 from compute.throughput.nearby import nearest_measurement
@@ -16,7 +16,16 @@ from compute.throughput.parameters import Parameters
 from compute.throughput.rates import Rates
 from compute.throughput.result import CurvePoint, Estimate, Measured, Memory, Range
 from compute.throughput.serving import Load, Served, serve
-from compute.throughput.why import bound_of, compute_bound_at, growth_of, shares_of, why_sentence
+from compute.throughput.steps import tokens_per_step
+from compute.throughput.why import (
+    bound_of,
+    compute_bound_at,
+    growth_of,
+    next_bound,
+    shares_of,
+    why_sentence,
+)
+from compute.throughput.widening import widths_of
 from content.gpus import Gpu
 
 MOST_POINTS = 12
@@ -34,7 +43,7 @@ class Question:
 
     def served(self, concurrency: int | None) -> Served:
         """The steady state at another load."""
-        load = Load(self.load.isl, self.load.osl, concurrency)
+        load = replace(self.load, concurrency=concurrency)
         return serve(self.deployment, self.rates, load, self.parameters)
 
     @property
@@ -52,7 +61,7 @@ def ask(deployment: Deployment, load: Load, p: Parameters) -> Question:
 def estimate(question: Question, library: Library, with_curve: bool = True) -> Estimate:
     """Every figure of one GPU choice; zeros where it does not fit."""
     deployment = question.deployment
-    widths = widths_for(deployment, library.evidence, question.parameters)
+    widths = widths_of(deployment, question.load, library.evidence, question.parameters)
     if not fits(deployment, question.load):
         return _does_not_fit(question, widths)
     served = question.served(question.load.concurrency)
@@ -74,7 +83,9 @@ def _filled(
     step = served.step if load.osl else served.prompt
     context = load.isl + load.osl / 2
     turns = compute_bound_at(question.rates, context) if load.osl else None
+    turns = _whole_system(turns, deployment) if turns else None
     growth = growth_of(question.rates, step, served.running, context) if load.osl else None
+    later = next_bound(question.rates, served.running, context) if load.osl else None
     tpot = widths.around("decode_tps_user", 1.0 / served.tpot_s)
     per_gpu = deployment.memory.gpus * deployment.layout.replicas
     return Estimate(
@@ -100,7 +111,17 @@ def _filled(
         curve=curve,
         measured=measured,
         notes=_notes(question, served),
+        bound_changes_at=_whole_system(later[0], deployment) if later else None,
+        bound_then=later[1] if later else None,
+        cached_tokens=load.cached,
+        tokens_per_step=tokens_per_step(question.rates),
+        drafting=deployment.drafting.text if deployment.drafting else "",
     )
+
+
+def _whole_system(batch: int, deployment: Deployment) -> int:
+    """Requests over all copies where one copy runs ``batch``."""
+    return batch * deployment.layout.replicas
 
 
 def _does_not_fit(question: Question, widths: Widths) -> Estimate:

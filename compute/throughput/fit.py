@@ -36,6 +36,8 @@ def fit_sentence(deployment: Deployment, load: Load) -> str:
     """What is needed and what there is, in GiB."""
     memory, gpus = deployment.memory, deployment.memory.gpus
     name = f"{deployment.model.name} in {deployment.weights.name}"
+    if deployment.draft and deployment.drafting:
+        name += f" with {deployment.drafting.method}"
     weights, usable = memory.weights * gpus / GIB, memory.usable / GIB
     have = _have(deployment.device, gpus, usable)
     if memory.weights >= memory.usable:
@@ -158,7 +160,8 @@ def _shorter(deployment: Deployment, load: Load) -> Iterator[Attempt]:
     for isl, osl in ((8192, 1024), (2048, 512), (512, 128)):
         if isl + osl < load.isl + load.osl:
             fix = Fix(label=f"Use {isl:,} in, {osl:,} out", changes={"isl": isl, "osl": osl})
-            yield fix, deployment, replace(load, isl=isl, osl=osl)
+            cached = min(isl - 1, load.cached * isl // load.isl)
+            yield fix, deployment, replace(load, isl=isl, osl=osl, cached=cached)
 
 
 def _again(
@@ -177,6 +180,7 @@ def _again(
         weights = named_weights(dtype) if dtype else deployment.weights
         if dtype or device != deployment.device:
             check_pairing(deployment.engine, weights, device)
-        return deploy(deployment.model, device, layout, deployment.engine, weights, kv_dtype)
+        engine, drafting = deployment.engine, deployment.drafting
+        return deploy(deployment.model, device, layout, engine, weights, kv_dtype, drafting)
     except Refused:
         return None

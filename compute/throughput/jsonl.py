@@ -16,7 +16,6 @@ from compute.throughput.engines import pick_engine
 from compute.throughput.estimate import Question, ask
 from compute.throughput.fit import fit_sentence, fits, fixes_for
 from compute.throughput.hardware import Device, from_numbers, resolve_gpus
-from compute.throughput.interval import widths_for
 from compute.throughput.library import Library
 from compute.throughput.memory import GIB
 from compute.throughput.model import ModelSpec, build_model
@@ -25,6 +24,7 @@ from compute.throughput.records import Record, read_record
 from compute.throughput.serving import Load, Served
 from compute.throughput.speculation import Drafting
 from compute.throughput.why import bound_of
+from compute.throughput.widening import widths_of
 from compute.tool import Refused
 
 LONGEST_LINE = 4_000_000
@@ -176,9 +176,13 @@ def _answer(record: Record, question: Question, served: Served, library: Library
     deployment, load = question.deployment, question.load
     memory, layout = deployment.memory, deployment.layout
     value = metric_value(record.metric, served)
-    widths = widths_for(deployment, library.evidence, library.parameters)
+    widths = widths_of(deployment, load, library.evidence, library.parameters)
     around = widths.around(record.metric, value)
     notes = [*record.notes, *deployment.model.notes, f"{layout.text}, {deployment.engine.name}"]
+    if deployment.drafting is not None:
+        notes.append(deployment.drafting.text)
+    if load.cached:
+        notes.append(f"{load.cached:,} of {load.isl:,} prompt tokens from the prefix cache")
     if not fits(deployment, load):
         notes.append(fit_sentence(deployment, load))
     answer = {

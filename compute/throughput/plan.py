@@ -3,51 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from compute.throughput.deployment import Deployment
-from compute.throughput.parameters import Parameters
-from compute.throughput.rates import Rates
+from compute.throughput.estimate import Question
 from compute.throughput.result import SloPlan
-from compute.throughput.serving import Load, Served, serve
+from compute.throughput.serving import Served
 from compute.throughput.targets import Targets
 
 
-def make_plan(
-    deployment: Deployment,
-    rates: Rates,
-    load: Load,
-    targets: Targets,
-    rate_rps: float | None,
-    p: Parameters,
-) -> SloPlan:
+def make_plan(question: Question, targets: Targets, rate_rps: float | None) -> SloPlan:
     """The most requests in flight that hold the targets, and the copies the rate needs."""
-    most = _most_in_flight(deployment, rates, load, targets, p)
-    best = serve(deployment, rates, Load(load.isl, load.osl, max(1, most)), p)
-    met = most >= 1
-    rps = max(1, most) / best.request_s if met else 0.0
-    replicas = _replicas(rate_rps, rps)
-    gpus_each = deployment.memory.gpus * deployment.layout.replicas
+    most = _most_in_flight(question, targets)
+    reached = question.served(max(1, most))
+    rps = most / reached.request_s
+    replicas = math.ceil(rate_rps / rps) if rate_rps is not None and rps > 0 else None
+    layout = question.deployment.layout
+    gpus_each = question.deployment.memory.gpus * layout.replicas
     return SloPlan(
         ttft_ms=targets.ttft_ms,
         tpot_ms=targets.tpot_ms,
         rate_rps=rate_rps,
-        met=met,
+        met=most >= 1,
         max_concurrency=most,
         replica_rps=rps,
         replicas=replicas,
         gpus=None if replicas is None else replicas * gpus_each,
-        sentence=_sentence(targets, rate_rps, most, best, rps, replicas, gpus_each),
+        sentence=_sentence(targets, rate_rps, most, reached, rps, replicas, gpus_each),
+        replica_gpus=gpus_each,
+        at_ttft_ms=reached.ttft_s * 1e3,
+        at_tpot_ms=reached.tpot_s * 1e3,
     )
 
 
-def _most_in_flight(
-    deployment: Deployment, rates: Rates, load: Load, targets: Targets, p: Parameters
-) -> int:
+def fewest_gpus(plans: Sequence[SloPlan | None]) -> int | None:
+    """The place of the plan that needs the fewest GPUs; without a rate, that does most with one."""
+    held = [(place, plan) for place, plan in enumerate(plans) if plan is not None and plan.met]
+    if not held:
+        return None
+    return min(held, key=lambda item: (item[1].gpus or 0, -item[1].rps_per_gpu))[0]
+
+
+def _most_in_flight(question: Question, targets: Targets) -> int:
     """Latency grows with the load, so the last load that holds is found by halving."""
-    room = deployment.memory.in_flight(load.isl, load.osl) * deployment.layout.replicas
+    room = question.capacity
 
     def holds(concurrency: int) -> bool:
-        served = serve(deployment, rates, Load(load.isl, load.osl, concurrency), p)
+        served = question.served(concurrency)
         return targets.held(served.ttft_s * 1e3, served.tpot_s * 1e3)
 
     if room < 1 or not holds(1):
@@ -59,33 +60,28 @@ def _most_in_flight(
     return low
 
 
-def _replicas(rate_rps: float | None, rps: float) -> int | None:
-    if rate_rps is None or rps <= 0:
-        return None
-    return math.ceil(rate_rps / rps)
+def wanted(targets: Targets) -> str:
+    """The targets in words: ``TTFT <= 500 ms and TPOT <= 30 ms``; empty where there are none."""
+    limits = (("TTFT", targets.ttft_ms), ("TPOT", targets.tpot_ms))
+    return " and ".join(f"{name} <= {value:g} ms" for name, value in limits if value is not None)
 
 
 def _sentence(
     targets: Targets,
     rate_rps: float | None,
     most: int,
-    best: Served,
+    reached: Served,
     rps: float,
     replicas: int | None,
     gpus_each: int,
 ) -> str:
-    limits = [
-        f"{name} <= {value:g} ms"
-        for name, value in (("TTFT", targets.ttft_ms), ("TPOT", targets.tpot_ms))
-        if value is not None
-    ]
-    wanted = " and ".join(limits) or "No latency target"
+    limits = wanted(targets) or "No latency target"
     if most < 1:
         return (
-            f"{wanted} can't be held even for one request: TTFT {best.ttft_s * 1e3:,.0f} ms,"
-            f" TPOT {best.tpot_s * 1e3:,.1f} ms there."
+            f"{limits} can't be held even for one request: TTFT {reached.ttft_s * 1e3:,.0f} ms,"
+            f" TPOT {reached.tpot_s * 1e3:,.1f} ms there."
         )
-    held = f"{wanted}: up to {most:,} in flight, {rps:,.2f} requests/s from {_gpus(gpus_each)}"
+    held = f"{limits}: up to {most:,} in flight, {rps:,.2f} requests/s from {_gpus(gpus_each)}"
     if replicas is None or rate_rps is None:
         return f"{held}."
     total = replicas * gpus_each

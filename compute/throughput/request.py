@@ -93,7 +93,7 @@ class ThroughputRequest(Request):
         default="auto",
         alias="dtype",
         max_length=80,
-        description="weights: auto, bf16, fp8, int8, int4, nvfp4, mxfp4, q4_k_m, exl2-4.0, ...; or a list",
+        description="weights: auto, bf16, fp8, int8, int4, nvfp4, mxfp4, q4_k_m, ...; or a list",
         examples=["fp8", "bf16,fp8,int4"],
     )
     kv_dtype: str = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from compute.tool import Fix, Result
 
@@ -61,8 +61,38 @@ class Measured(_Value):
     date: str
 
 
+class SloPlan(_Value):
+    """What it takes to hold the targets: requests in flight per replica, replicas for the rate.
+
+    A replica is all the GPUs asked for, ``replica_gpus``; ``at_ttft_ms`` and ``at_tpot_ms`` are
+    what it reaches with ``max_concurrency`` in flight (with one where the targets can't be held).
+    """
+
+    ttft_ms: float | None
+    tpot_ms: float | None
+    rate_rps: float | None
+    met: bool
+    max_concurrency: int
+    replica_rps: float
+    replicas: int | None
+    gpus: int | None
+    sentence: str
+    replica_gpus: int = 1
+    at_ttft_ms: float = 0.0
+    at_tpot_ms: float = 0.0
+
+    @property
+    def rps_per_gpu(self) -> float:
+        """Requests per second of one GPU while the targets hold."""
+        return self.replica_rps / self.replica_gpus
+
+
 class Estimate(_Value):
-    """One GPU choice. ``shares`` are fractions of the decode step by cause, summing to 1."""
+    """One choice of GPU and format. ``shares``: fractions of the decode step by cause, sum 1.
+
+    ``bound_changes_at``: the larger batch from which ``bound_then`` takes the largest part of a
+    step. ``tokens_per_step``: tokens a sequence gains in one, more than 1 with drafted tokens.
+    """
 
     gpu: str
     gpu_name: str
@@ -97,20 +127,20 @@ class Estimate(_Value):
     curve: list[CurvePoint]
     measured: Measured | None
     notes: list[str]
+    bound_changes_at: int | None = None
+    bound_then: Bound | None = None
+    cached_tokens: int = 0
+    tokens_per_step: float = 1.0
+    drafting: str = ""
+    plan: SloPlan | None = None
 
 
-class SloPlan(_Value):
-    """What it takes to hold the targets: requests in flight per replica, replicas for the rate."""
+class LeftOut(_Value):
+    """A compared choice that cannot be, and why."""
 
-    ttft_ms: float | None
-    tpot_ms: float | None
-    rate_rps: float | None
-    met: bool
-    max_concurrency: int
-    replica_rps: float
-    replicas: int | None
-    gpus: int | None
-    sentence: str
+    gpu_name: str
+    weight_dtype: str
+    reason: str
 
 
 class Assumption(_Value):
@@ -121,7 +151,11 @@ class Assumption(_Value):
 
 
 class ThroughputResult(Result):
-    """The answer for every compared GPU, first the one asked for first."""
+    """The answer for every compared GPU and format, in the order asked for.
+
+    ``plan`` is the first estimate's; ``fewest_gpus`` is the place in ``estimates`` of the choice
+    that holds the targets (and the rate) with the fewest GPUs, None where none does.
+    """
 
     model: str
     model_name: str
@@ -133,3 +167,5 @@ class ThroughputResult(Result):
     plan: SloPlan | None
     fixes: list[Fix]
     assumptions: list[Assumption]
+    left_out: list[LeftOut] = Field(default_factory=list)
+    fewest_gpus: int | None = None

@@ -30,11 +30,14 @@ def parse_targets(text: str) -> Targets:
     lowered = text.strip().lower()
     found: dict[str, float] = {}
     for name, digits, unit in TARGET.findall(lowered):
+        limit = "ttft" if name == "ttft" else "tpot"
+        if limit in found:
+            raise _twice(limit, text)
         number = float(digits)
         if name == "tps" and number > 0 and not unit:
-            found["tpot"] = 1000.0 / number
+            found[limit] = 1000.0 / number
         elif name != "tps":
-            found["tpot" if name == "itl" else name] = number * (1000.0 if unit == "s" else 1.0)
+            found[limit] = number * (1000.0 if unit == "s" else 1.0)
     rest = re.sub(r"[\s,;]+", "", TARGET.sub("", lowered))
     if rest or (lowered and not found) or any(value <= 0 for value in found.values()):
         raise Refused(
@@ -45,3 +48,14 @@ def parse_targets(text: str) -> Targets:
             example=EXAMPLE,
         )
     return Targets(found.get("ttft"), found.get("tpot"))
+
+
+def _twice(limit: str, text: str) -> Refused:
+    """Two limits of one kind: tpot, itl and tps all limit the time between tokens."""
+    words = "tpot (also itl, tps)" if limit == "tpot" else limit
+    return Refused(
+        f"There are two limits for {words}: give each once.",
+        field="slo",
+        given=text[:60],
+        example=EXAMPLE,
+    )

@@ -7,18 +7,19 @@ from typing import TextIO
 
 from compute.hub import is_model_id, model_config
 from compute.throughput.answer import assumptions_for
-from compute.throughput.arrange import arrange
+from compute.throughput.arrange import arrange, unknown_draft
+from compute.throughput.compare import arrange_all, choices_of, repairs
 from compute.throughput.estimate import Question, estimate
-from compute.throughput.fit import fits, fixes_for
 from compute.throughput.hardware import Device, resolve_gpus
 from compute.throughput.jsonl import answer_lines
 from compute.throughput.library import Library
 from compute.throughput.model import ModelSpec, build_model
-from compute.throughput.plan import make_plan
+from compute.throughput.plan import fewest_gpus, make_plan
 from compute.throughput.request import ThroughputRequest
-from compute.throughput.result import SloPlan, ThroughputResult
+from compute.throughput.result import Estimate, ThroughputResult
+from compute.throughput.speculation import names_model
 from compute.throughput.targets import parse_targets
-from compute.tool import Context, Fix, Refused
+from compute.tool import Context, Refused
 from content.validate import validate_catalogues
 
 
@@ -29,9 +30,10 @@ class Calculator:
         self.library = library
 
     def waits(self, request: ThroughputRequest) -> bool:
-        """Whether the model has to be fetched from the hub."""
-        known = self.library.models.find(request.model)
-        return request.config is None and known is None and is_model_id(request.model)
+        """Whether the model or its draft has to be fetched from the hub."""
+        names = [request.draft_model] if _drafts_with_model(request) else []
+        names += [request.model] if request.config is None else []
+        return any(self.library.models.find(name) is None and is_model_id(name) for name in names)
 
     def prepare(self) -> None:
         """Read every catalogue; raises ``CatalogueError`` for the first cell that is wrong."""
@@ -47,14 +49,23 @@ class Calculator:
         devices = resolve_gpus(request.gpu, self.library.gpus)
         parse_targets(request.slo)
         model = await self._model(request, ctx)
-        return self.answer(request, model, devices)
+        return self.answer(request, model, devices, await self._draft(request, ctx))
 
     def answer(
-        self, request: ThroughputRequest, model: ModelSpec, devices: list[Device]
+        self,
+        request: ThroughputRequest,
+        model: ModelSpec,
+        devices: list[Device],
+        draft: ModelSpec | None = None,
     ) -> ThroughputResult:
-        """The same once GPUs and model are known: pure arithmetic."""
-        questions = [arrange(request, model, device, self.library) for device in devices]
-        first = questions[0]
+        """The same once GPUs and models are known: pure arithmetic."""
+
+        def arranged(changed: ThroughputRequest, device: Device) -> Question:
+            return arrange(changed, model, device, self.library, draft)
+
+        choices = choices_of(request, devices)
+        questions, choices, left_out = arrange_all(choices, arranged)
+        estimates = [self._estimate(question, request) for question in questions]
         return ThroughputResult(
             model=model.id,
             model_name=model.name,
@@ -62,11 +73,20 @@ class Calculator:
             active_params_b=model.active_params / 1e9,
             isl=request.isl,
             osl=request.osl,
-            estimates=[estimate(question, self.library) for question in questions],
-            plan=self._plan(request, first),
-            fixes=self._fixes(request, questions),
-            assumptions=assumptions_for(first, self.library),
+            estimates=estimates,
+            plan=estimates[0].plan,
+            fixes=repairs(request, questions, choices, self.library, arranged),
+            assumptions=assumptions_for(questions[0], self.library),
+            left_out=left_out,
+            fewest_gpus=fewest_gpus([found.plan for found in estimates]),
         )
+
+    def _estimate(self, question: Question, request: ThroughputRequest) -> Estimate:
+        found = estimate(question, self.library)
+        if not (request.slo or request.rate) or not found.fits:
+            return found
+        plan = make_plan(question, parse_targets(request.slo), request.rate)
+        return found.model_copy(update={"plan": plan})
 
     async def _model(self, request: ThroughputRequest, ctx: Context) -> ModelSpec:
         if request.config is not None:
@@ -85,21 +105,19 @@ class Calculator:
             )
         return build_model(request.model, await model_config(request.model, ctx, nearest))
 
-    def _plan(self, request: ThroughputRequest, first: Question) -> SloPlan | None:
-        if not (request.slo or request.rate) or not fits(first.deployment, first.load):
+    async def _draft(self, request: ThroughputRequest, ctx: Context) -> ModelSpec | None:
+        """The draft's spec where it is a model of its own that the catalogue lacks."""
+        name = request.draft_model
+        if not _drafts_with_model(request) or self.library.models.find(name) is not None:
             return None
-        return make_plan(
-            first.deployment,
-            first.rates,
-            first.load,
-            parse_targets(request.slo),
-            request.rate,
-            first.parameters,
-        )
+        if not is_model_id(name):
+            raise unknown_draft(name, self.library)
+        try:
+            return build_model(name, await model_config(name, ctx))
+        except Refused as refused:
+            refusal = refused.refusal.model_copy(update={"field": "draft_model"})
+            raise Refused(**refusal.model_dump(exclude={"our_fault", "fixes"})) from refused
 
-    def _fixes(self, request: ThroughputRequest, questions: list[Question]) -> list[Fix]:
-        """Repairs for the first GPU, where none of those compared can serve the request."""
-        if any(fits(question.deployment, question.load) for question in questions):
-            return []
-        first = questions[0]
-        return fixes_for(first.deployment, first.load, request.kv_dtype, self.library.gpus)
+
+def _drafts_with_model(request: ThroughputRequest) -> bool:
+    return request.num_speculative_tokens != 0 and names_model(request.draft_model)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from compute.throughput.deployment import Deployment
 from compute.throughput.rates import Rates
 from compute.throughput.result import Bound
-from compute.throughput.roofline import PassTime, decode_pass
+from compute.throughput.roofline import PassTime
+from compute.throughput.steps import decode_step
 
 FAR = 1 << 17
 
@@ -37,25 +40,37 @@ def shares_of(step: PassTime) -> dict[str, float]:
 
 def compute_bound_at(rates: Rates, context: float) -> int | None:
     """The batch from which computing takes the largest part of a decode step, if any."""
+    return _first_batch(1, lambda batch: _bound_at(rates, batch, context) == "compute")
 
-    def computes(batch: int) -> bool:
-        return bound_of(decode_pass(rates, float(batch), context)) == "compute"
 
-    high = 1
-    while high < FAR and not computes(high):
-        high *= 4
+def next_bound(rates: Rates, batch: float, context: float) -> tuple[int, Bound] | None:
+    """The first larger batch at which another cause takes the largest part, and which."""
+    start = max(1, round(batch))
+    now = _bound_at(rates, start, context)
+    found = _first_batch(start, lambda more: _bound_at(rates, more, context) != now)
+    return None if found is None else (found, _bound_at(rates, found, context))
+
+
+def _bound_at(rates: Rates, batch: int, context: float) -> Bound:
+    return bound_of(decode_step(rates, float(batch), context))
+
+
+def _first_batch(start: int, holds: Callable[[int], bool]) -> int | None:
+    """The batch, to a sixteenth, from which ``holds`` is true: by leaps of four, then halving."""
+    low = high = start
+    while high < FAR and not holds(high):
+        low, high = high, high * 4
     if high >= FAR:
         return None
-    low = max(1, high // 4)
     while high - low > max(1, low // 16):
         middle = (low + high) // 2
-        low, high = (low, middle) if computes(middle) else (middle, high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 
 def growth_of(rates: Rates, step: PassTime, batch: float, context: float) -> float:
     """How much longer a decode step takes with twice the batch: 0.1 = 10 %."""
-    twice = decode_pass(rates, 2.0 * batch, context)
+    twice = decode_step(rates, 2.0 * batch, context)
     return max(0.0, twice.total_s / max(step.total_s, 1e-12) - 1.0)
 
 

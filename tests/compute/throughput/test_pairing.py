@@ -22,7 +22,7 @@ async def ask(**fields: Any) -> ThroughputResult:
     ("field", "fields"),
     [
         ("engine", {"gpu": "mi300x", "engine": "tensorrt-llm"}),
-        ("engine", {"gpu": "h100,m3 ultra", "engine": "tensorrt-llm"}),
+        ("engine", {"gpu": "m4 max,m3 ultra", "engine": "tensorrt-llm"}),
         ("engine", {"gpu": "m3 ultra", "engine": "exllamav2"}),
         ("engine", {"engine": "atom"}),
         ("weight_dtype", {"engine": "llama.cpp", "dtype": "fp8"}),

@@ -305,8 +305,6 @@ def test_true_is_no_batch() -> None:
         check_inputs(TOOL, {"gpu": "h100", "model": "x", "batch": True})
 
 
-async def test_repairs_are_for_a_comparison_in_which_nothing_fits() -> None:
-    some = await ask(gpu="rtx 4090,h200", model="meta-llama/Llama-3.1-70B", dtype="fp8")
-    assert [e.fits for e in some.estimates] == [False, True] and some.fixes == []
+async def test_where_nothing_compared_fits_the_first_gpus_repairs_are_offered() -> None:
     none = await ask(gpu="rtx 4090,rtx 3090", model="meta-llama/Llama-3.1-70B")
     assert none.fixes and all(fix.detail.endswith(("user", "users")) for fix in none.fixes)
