@@ -10,9 +10,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from compute.cost.hours import day_prices
 from compute.cost.pricebook import BOOKS, Pricebook, Seller
 from compute.cost.sums import Number, Usage, exact
 from compute.tool import Refused
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 # The request contexts that are ways to process a request; others (routes, searches) are not.
 PROCESSING_KEYS = ("processing", "service_tier", "speed")
 STANDARD = "standard"
-SLOT_MIN = 15  # time zones are whole quarters of an hour
-DAY_MIN = 24 * 60
 Buckets = Usage | Sequence[tuple[Number, Usage]]
 
 
@@ -205,7 +203,7 @@ def month_usd_per_request(
     """Mean USD of one request over a day's hours; ``hours`` are weights, whole days from 0 h."""
     context = price_context(model, processing, at)
     total, weight = Decimal(0), Decimal(0)
-    for share, prices in _day(model, context, at, hours, utc_offset_h):
+    for share, prices in day_prices(model, context, at, hours, utc_offset_h):
         usd = _mean_usd(prices, usage_each)
         if usd is None:
             return None
@@ -247,57 +245,6 @@ def mean_usage(buckets: Sequence[tuple[Decimal, Usage]]) -> Usage:
 def has_tiers(prices: ModelPrice) -> bool:
     """Whether a request's length changes its rate."""
     return any(hasattr(value, "tiers") for value in prices.__dict__.values())
-
-
-def _day(
-    model: ModelInfo,
-    context: dict[str, str] | None,
-    at: dt.datetime,
-    hours: Sequence[Number],
-    utc_offset_h: float,
-) -> list[tuple[Decimal, ModelPrice]]:
-    """The prices in force over the UTC day of ``at``, each with its share of the requests."""
-    cuts = _price_cuts(model)
-    if not cuts:
-        return [(Decimal(1), model.get_prices(at, context))]
-    by_hour = [Decimal(0)] * 24
-    for place, weight in enumerate(hours):
-        by_hour[place % 24] += exact(weight)
-    if len(hours) < 24:
-        by_hour = [Decimal(1)] * 24
-    midnight = at.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    edges = sorted({*range(0, DAY_MIN + 1, SLOT_MIN), *cuts})
-    found: dict[int, tuple[Decimal, ModelPrice]] = {}
-    for start, end in pairwise(edges):
-        local = (start + round(utc_offset_h * 60)) % DAY_MIN // 60
-        prices = model.get_prices(midnight + dt.timedelta(minutes=start), context)
-        share, _ = found.get(id(prices), (Decimal(0), prices))
-        if context is not None:  # each call makes a new object then
-            found[start] = (by_hour[local] * (end - start), prices)
-        else:
-            found[id(prices)] = (share + by_hour[local] * (end - start), prices)
-    return [pair for pair in found.values() if pair[0] > 0]
-
-
-def _price_cuts(model: ModelInfo) -> set[int]:
-    """The minutes of the UTC day at which a price of the model begins or ends."""
-    conditions: list[Any] = [*(model.price_variants or ())]
-    if isinstance(model.prices, list):
-        conditions += model.prices
-    cuts: set[int] = set()
-    for one in conditions:
-        for name in ("start_time", "end_time"):
-            time = getattr(one.constraint, name, None)
-            if time is not None:
-                offset = time.utcoffset() or dt.timedelta()
-                minutes = time.hour * 60 + time.minute - int(offset.total_seconds() // 60)
-                cuts.add(minutes % DAY_MIN)
-    return cuts
-
-
-def changes_with_hours(model: ModelInfo) -> bool:
-    """Whether the price depends on the time of day."""
-    return bool(_price_cuts(model))
 
 
 def _moment(at: dt.datetime | dt.date) -> dt.datetime:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from compute.tool import Request
+from content.traffic import cut_record
 
 MAX_TOKENS = 10_000_000
 MAX_REQUESTS_PER_DAY = 1e10
@@ -53,8 +54,10 @@ class CostRequest(Request):
         description="GPU to rent or buy, or a comma list to compare; empty = the usual ones",
         examples=["h100", "h100,h200,l40s"],
     )
-    requests_per_day: Annotated[float, Field(gt=0, le=MAX_REQUESTS_PER_DAY)] = Field(
-        default=100_000, description="mean requests per day", examples=[200_000]
+    requests_per_day: Annotated[float, Field(gt=0, le=MAX_REQUESTS_PER_DAY)] | None = Field(
+        default=None,
+        description="mean requests per day; empty = your own traffic's, else 100,000",
+        examples=[200_000],
     )
     isl: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = Field(
         default=None,
@@ -180,7 +183,7 @@ class CostRequest(Request):
         default=0.0, description="growth of the traffic per month, 0.1 = 10 %"
     )
     # Traffic of one's own.
-    profile: dict[str, JsonValue] | None = Field(
+    profile: Annotated[dict[str, JsonValue] | None, BeforeValidator(cut_record)] = Field(
         default=None, description="your own traffic profile (JSON, as in traffic_profiles.json)"
     )
     trace_csv: Annotated[str, Field(max_length=MAX_TRACE_CHARS)] | None = Field(

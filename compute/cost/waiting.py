@@ -8,10 +8,11 @@ approximation serves them as slots / z servers under load / z (Fredericks 1980).
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 from statistics import NormalDist
 
-EXACT_SERVERS = 400  # the closed form is within 0.3 % of the exact load there
+EXACT_SERVERS = 200  # the closed form is within 0.5 % of the exact load there
 HALVINGS = 45
 
 
@@ -70,30 +71,34 @@ def most_load(servers: float, chance: float) -> float:
         beta = _beta(chance)
         return ((math.sqrt(beta * beta + 4 * servers) - beta) / 2) ** 2
     low, high = 0.0, servers
-    for _ in range(HALVINGS):
+    while high - low > 1e-5 * servers:
         middle = (low + high) / 2
         low, high = (middle, high) if wait_probability(servers, middle) <= chance else (low, middle)
-        if high - low < 1e-7 * servers:
-            break
     return low
 
 
-def replicas_for(load: float, slots: int, chance: float, peakedness: float) -> int:
-    """The fewest whole replicas that carry ``load`` (in replicas) with P(wait) <= ``chance``."""
-    servers = slots / peakedness
+class Headroom:
+    """How many whole replicas a load needs, for replicas of ``slots`` requests in flight."""
 
-    def carries(replicas: int) -> bool:
-        return most_load(servers * replicas, chance) >= load * servers
+    def __init__(self, slots: int, chance: float, peakedness: float) -> None:
+        self._servers = slots / peakedness  # of one replica
+        self._chance = chance
+        self._peakedness = peakedness
+        self._carried = [0.0]  # the load in replicas that 0, 1, 2 ... replicas carry
 
-    if load <= 0:
-        return 0
-    low = math.ceil(load)
-    if carries(low):
-        return low
-    high = low
-    while not carries(high):
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if carries(middle) else (middle, high)
-    return high
+    def replicas(self, load: float) -> int:
+        """The fewest whole replicas that carry ``load`` (in replicas) within the chance."""
+        if load <= self._carried[-1]:
+            return bisect_left(self._carried, load)
+        while len(self._carried) * self._servers <= EXACT_SERVERS:
+            carried = most_load(len(self._carried) * self._servers, self._chance)
+            self._carried.append(carried / self._servers)
+            if load <= self._carried[-1]:
+                return len(self._carried) - 1
+        erlangs = load * self._servers
+        needed = erlangs + _beta(self._chance) * math.sqrt(erlangs)
+        return max(len(self._carried), math.ceil(needed / self._servers))
+
+    def wait(self, replicas: int, load: float) -> float:
+        """P(wait) of ``load`` (in replicas) on ``replicas``."""
+        return wait_probability(replicas * self._servers, load * self._servers)
