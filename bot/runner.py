@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
 from bot.results import Door, Results, StoredResult, new_result_id
 from compute.inputs import check_inputs, shown
-from compute.tool import AnyTool, Context, Refusal, Refused, Request, Result
+from compute.tool import AnyTool, Context, Needs, Refusal, Refused, Request, Result
+
+if TYPE_CHECKING:  # `k2c throughput` needs none of the queue
+    from bot.jobs.words import Live, Progress, Runs
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +26,18 @@ FAILED = Refusal(
     message="Something went wrong on my side. The reference below finds it in my log.",
     our_fault=True,
 )
+NO_WORKER = (
+    "No worker is set up here, so nothing can be run. Whoever operates this bot starts one with "
+    "`k2c up`, or attaches a GPU as docs/attach-a-gpu.md says."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Who asked, through which door, where; ``private`` answers are shown to them alone.
 
-    ``delete_key`` lets a web visitor, who has no account, delete what they made.
+    ``delete_key`` lets a web visitor, who has no account, delete what they made. ``roles`` are
+    the ids of those that a member holds in that server.
     """
 
     door: Door
@@ -37,13 +46,18 @@ class Asker:
     channel_id: str = ""
     private: bool = False
     delete_key: str = ""
+    roles: tuple[str, ...] = ()
+
+
+LiveRun = Callable[["Live", Asker], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer or a refusal. ``inputs`` are as typed, so that nothing typed is ever lost.
-
-    ``saved`` is done once the row is on disk: a door may answer first and await it after.
+    """An answer, a refusal, or a run that is not over: then there is neither yet, and ``pending``
+    says how far it is where that is known. ``inputs`` are as typed, so that nothing typed is ever
+    lost. ``saved`` is done once the row is on disk: a door may answer first and await it after;
+    None when it is there already.
     """
 
     id: str
@@ -53,6 +67,12 @@ class Outcome:
     result: Result | None
     refusal: Refusal | None
     saved: asyncio.Future[None] | None = None
+    pending: Progress | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether its answer is still to come."""
+        return self.refusal is None and self.result is None and self.request is not None
 
     @property
     def ref(self) -> str:
@@ -61,17 +81,37 @@ class Outcome:
 
 
 class Runner:
-    """One for the process. ``context`` is what tools may use of the world."""
+    """One for the process. ``context`` is what tools may use of the world, ``jobs`` runs what
+    needs a worker, ``live`` has the tools (by name) whose answer is read from the bot itself.
+    """
 
-    def __init__(self, results: Results, context: Context, *, retention_days: int) -> None:
+    def __init__(
+        self,
+        results: Results,
+        context: Context,
+        *,
+        retention_days: int,
+        jobs: Runs | None = None,
+        live: Mapping[str, LiveRun] | None = None,
+    ) -> None:
         self._results = results
         self._context = context
         self._retention_s = retention_days * SECONDS_A_DAY
+        self._jobs = jobs
+        self._live = live or {}
 
     def waits(self, tool: AnyTool, inputs: Mapping[str, JsonValue]) -> bool:
-        """Whether this request may wait on the network, so that a door defers first."""
+        """Whether this request may wait for the network or a worker, so that a door defers."""
         try:
-            return tool.waits(check_inputs(tool, inputs))
+            request = check_inputs(tool, inputs)
+            return tool.waits(request) or tool.needs(request) is not None
+        except Refused:
+            return False
+
+    def queues(self, tool: AnyTool, inputs: Mapping[str, JsonValue]) -> bool:
+        """Whether this request is run as a job on a worker."""
+        try:
+            return tool.needs(check_inputs(tool, inputs)) is not None
         except Refused:
             return False
 
@@ -79,22 +119,50 @@ class Runner:
         """Validate, run, and queue the outcome for storage; a refusal is an outcome too.
 
         A tool that fails is a refusal as well: the person keeps what they typed, we the traceback.
+        What needs a worker is queued there, and its outcome is unfinished.
         """
-        result_id = new_result_id()
-        request: Request | None = None
-        result: Result | None = None
-        refusal: Refusal | None = None
+        outcome = Outcome(new_result_id(), tool, inputs, None, None, None)
         try:
-            request = check_inputs(tool, inputs)
-            result = await tool.run(request, self._context)
+            outcome = replace(outcome, request=check_inputs(tool, inputs))
+            needs = tool.needs(outcome.request)
+            if needs is not None:
+                return await self._queue(outcome, asker, needs)
+            outcome = replace(outcome, result=await self._here(outcome, asker))
         except Refused as refused:
-            refusal = refused.refusal
+            outcome = replace(outcome, refusal=refused.refusal)
             words = shown(refused.message, LOGGED)
-            log.info("ref %s: %s refused: %s", result_id[:6], tool.name, words)
+            log.info("ref %s: %s refused: %s", outcome.ref, tool.name, words)
         except Exception:
-            log.exception("ref %s: %s failed on %r", result_id[:6], tool.name, dict(inputs))
-            refusal = FAILED
-        return self._kept(Outcome(result_id, tool, inputs, request, result, refusal), asker)
+            log.exception("ref %s: %s failed on %r", outcome.ref, tool.name, dict(inputs))
+            outcome = replace(outcome, refusal=FAILED)
+        return self._kept(outcome, asker)
+
+    async def _here(self, outcome: Outcome, asker: Asker) -> Result:
+        """The result of what runs in the bot itself."""
+        live = self._live.get(outcome.tool.name)
+        if live is not None and self._jobs is None:
+            raise Refused(NO_WORKER)
+        if live is not None and self._jobs is not None:
+            return await live(self._jobs, asker)
+        result: Result = await outcome.tool.run(outcome.request, self._context)
+        return result
+
+    async def _queue(self, outcome: Outcome, asker: Asker, needs: Needs) -> Outcome:
+        """Hand the run to a worker. A shared one may be over already: then this is its answer."""
+        if self._jobs is None or outcome.request is None:
+            raise Refused(NO_WORKER)
+        row = self._row(outcome, asker)
+        pending = await self._jobs.submit(row, outcome.tool, outcome.request, needs, asker.roles)
+        if pending.ended and (row_now := await self._results.get(outcome.id)) is not None:
+            return restore(outcome.tool, row_now)
+        return replace(outcome, pending=pending)
+
+    async def recall(self, tool: AnyTool, row: StoredResult) -> Outcome:
+        """What ``row`` kept; of a run that is not over, how far it is."""
+        outcome = restore(tool, row)
+        if self._jobs is None or not outcome.unfinished:
+            return outcome
+        return replace(outcome, pending=await self._jobs.progress(row.id))
 
     def refuse(
         self, tool: AnyTool, inputs: Mapping[str, JsonValue], refusal: Refusal, asker: Asker
@@ -103,29 +171,29 @@ class Runner:
         return self._kept(Outcome(new_result_id(), tool, inputs, None, None, refusal), asker)
 
     def _kept(self, outcome: Outcome, asker: Asker) -> Outcome:
-        request, result = outcome.request, outcome.result
-        if asker.door == "api" and request is None:
+        if asker.door == "api" and outcome.request is None:
             return outcome  # a program has its input itself; strangers would fill the disk with it
+        return replace(outcome, saved=self._results.save(self._row(outcome, asker)))
+
+    def _row(self, outcome: Outcome, asker: Asker) -> StoredResult:
+        request, result = outcome.request, outcome.result
         now = time.time()
-        saved = self._results.save(
-            StoredResult.model_construct(  # all of it is checked: again took 0.2 to 50 ms
-                id=outcome.id,
-                tool=outcome.tool.name,
-                inputs=_cut(outcome.inputs, request),
-                request=request.model_dump(mode="json") if request else None,
-                result=result.model_dump(mode="json") if result else None,
-                refusal=outcome.refusal,
-                door=asker.door,
-                user_id=asker.user_id,
-                guild_id=asker.guild_id,
-                channel_id=asker.channel_id,
-                private=asker.private,
-                delete_key=asker.delete_key,
-                created_at=now,
-                expires_at=now + self._retention_s,
-            )
+        return StoredResult.model_construct(  # all of it is checked: again took 0.2 to 50 ms
+            id=outcome.id,
+            tool=outcome.tool.name,
+            inputs=_cut(outcome.inputs, request),
+            request=request.model_dump(mode="json") if request else None,
+            result=result.model_dump(mode="json") if result else None,
+            refusal=outcome.refusal,
+            door=asker.door,
+            user_id=asker.user_id,
+            guild_id=asker.guild_id,
+            channel_id=asker.channel_id,
+            private=asker.private,
+            delete_key=asker.delete_key,
+            created_at=now,
+            expires_at=now + self._retention_s,
         )
-        return replace(outcome, saved=saved)
 
 
 def _cut(inputs: Mapping[str, JsonValue], request: Request | None) -> dict[str, JsonValue]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from bot.results import StoredResult
+from bot.results import Deleter, StoredResult
 from compute.jobs.job import Machine
+from compute.tool import AnyTool, Needs, Request
 
 State = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
@@ -104,3 +106,42 @@ class Policy(Protocol):
 
     def allowance(self, row: StoredResult, roles: tuple[str, ...]) -> Allowance:
         """What the asker of ``row`` may have, given the ids of the roles they hold there."""
+
+
+Cancelled = Literal["cancelled", "cancelling", "ended", "not yours", "unknown"]
+
+
+class Live(Protocol):
+    """What /jobs and /workers read."""
+
+    async def of_user(self, user_id: str, limit: int = 10) -> list[AskedRun]:
+        """The newest runs that this member of Discord asked for, newest first."""
+
+    def workers(self) -> list[WorkerLine]:
+        """Every worker that is known, from memory."""
+
+
+class Runs(Live, Protocol):
+    """What the doors ask of ``bot.jobs.service.Jobs``."""
+
+    async def submit(
+        self,
+        row: StoredResult,
+        tool: AnyTool,
+        request: Request,
+        needs: Needs,
+        roles: tuple[str, ...] = (),
+    ) -> Progress:
+        """Keep ``row`` and queue its run. Raises ``Refused`` with a sentence."""
+
+    async def progress(self, result_id: str) -> Progress | None:
+        """How far it is; None when no run belongs to that answer."""
+
+    def watch(self, result_id: str) -> AsyncIterator[Progress]:
+        """Each change, at most one a second, and the end."""
+
+    async def cancel(self, result_id: str, by: Deleter) -> Cancelled:
+        """End it: at once while it is queued, else its worker is told."""
+
+    async def delivered(self, result_id: str, delivery: Delivery) -> None:
+        """Keep where the answer went, for /jobs."""
