@@ -77,12 +77,35 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart; ``labels`` (same length as ``xs``, "" = none) stand beside points."""
+    """One line of a chart; ``labels`` (same length as ``xs``, "" = none) stand beside points.
+
+    ``low`` and ``high`` (same length as ``ys``) are a band around it, such as quartiles.
+    ``steps``: each y holds from its x to the next one. ``dots`` = False for a line whose points
+    are not measurements. ``fill`` colours the area down to zero.
+    """
 
     name: str
     xs: tuple[float, ...]
     ys: tuple[float, ...]
     labels: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    steps: bool = False
+    dashed: bool = False
+    dots: bool = True
+    fill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar, its value in words, and what it may be; bars of one ``group`` share a colour."""
+
+    name: str
+    value: float
+    label: str
+    group: int = 0
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +120,21 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A line across the whole chart at one value of an axis: a break-even, a roofline, today."""
+
+    axis: Literal["x", "y"]
+    value: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture drawn later by bot.render.chart; ``alt`` tells its numbers in words."""
+    """A picture drawn later by bot.render.chart; ``alt`` tells its numbers in words.
+
+    Lines (``series``), or horizontal ``bars`` where there are any. At most six series are drawn.
+    ``y_prefix`` stands before the numbers of the values' axis ("$").
+    """
 
     title: str
     x_label: str
@@ -108,6 +144,9 @@ class Chart:
     marks: tuple[Mark, ...] = ()
     log_x: bool = False
     log_y: bool = False
+    bars: tuple[Bar, ...] = ()
+    references: tuple[Reference, ...] = ()
+    y_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +176,7 @@ class Button:
     style: Literal["plain", "primary", "danger"] = "plain"
 
 
+Theme = Literal["dark", "light"]  # a chart's; Discord gets dark
 Block = Heading | Text | Note | Facts | Table | Chart | File | Link | Button
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from bot.render import drawing
-from bot.view import Chart
+from bot.view import Chart, Theme
 
 DRAW_TIMEOUT_S = 20.0
 CACHED_CHARTS = 128  # about 60 kB each
@@ -37,24 +37,24 @@ class ChartRenderer:
         self._drawing: dict[str, asyncio.Task[bytes]] = {}
         self._pool: ProcessPoolExecutor | None = None
 
-    def cached(self, chart: Chart) -> bytes | None:
+    def cached(self, chart: Chart, theme: Theme = "dark") -> bytes | None:
         """The picture if it has been drawn before."""
-        key = _key(chart)
+        key = _key(chart, theme)
         if key in self._cache:
             self._cache.move_to_end(key)
         return self._cache.get(key)
 
-    async def png(self, chart: Chart) -> bytes:
+    async def png(self, chart: Chart, theme: Theme = "dark") -> bytes:
         """The picture, drawn at most once however many ask. Raises ChartBusy or ChartFailed."""
-        ready = self.cached(chart)
+        ready = self.cached(chart, theme)
         if ready is not None:
             return ready
-        key = _key(chart)
+        key = _key(chart, theme)
         task = self._drawing.get(key)
         if task is None:
             if self._waiting > self._queue:
                 raise ChartBusy(f"{self._waiting} charts are waiting")
-            task = asyncio.create_task(self._draw(key, chart))
+            task = asyncio.create_task(self._draw(key, chart, theme))
             self._drawing[key] = task
             task.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.shield(task)
@@ -70,10 +70,10 @@ class ChartRenderer:
             task.cancel()
         await asyncio.gather(*self._drawing.values(), return_exceptions=True)
 
-    async def _draw(self, key: str, chart: Chart) -> bytes:
+    async def _draw(self, key: str, chart: Chart, theme: Theme) -> bytes:
         self._waiting += 1
         try:
-            future = self._executor().submit(drawing.draw, chart)
+            future = self._executor().submit(drawing.draw, chart, theme)
             picture = await asyncio.wait_for(asyncio.wrap_future(future), self._patience_s())
         except (TimeoutError, BrokenProcessPool) as error:
             self._stop()
@@ -116,5 +116,6 @@ class ChartRenderer:
             process.kill()
 
 
-def _key(chart: Chart) -> str:
-    return hashlib.sha256(repr(chart).encode()).hexdigest()
+def _key(chart: Chart, theme: Theme) -> str:
+    told = repr((chart, theme)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(told).hexdigest()

@@ -1,37 +1,40 @@
-"""What the chart process does: one neutral Chart in, one dark PNG out.
+"""What the chart process does: one neutral Chart in, one PNG out, dark or light.
 
-1,100 x 660 pixels: Discord shows it 550 wide, a phone about 350, so the smallest type is 26
-pixels high here and 8 there.
+1,200 x 675 pixels: Discord shows it 550 wide, a phone about 350, so the smallest type is 25
+pixels high here, 11 there and 7 on the phone.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bot.view import Chart, Mark, Series
+from bot.render import plot
+from bot.render.palette import PALETTES, Palette, drawable
+from bot.view import Bar, Chart, Reference, Series, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-WIDTH_IN, HEIGHT_IN, DPI = 5.5, 3.3, 200
-BACKGROUND = "#1e1f22"
-INK = "#dbdee1"
-FAINT = "#3f4147"
-# Okabe and Ito's palette without black: told apart with every common colour blindness.
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
-MARK = "#ffffff"
-COLOURS_KEPT = 64  # seven lines, their smoothed edges, and the ink: no difference to be seen
-LABEL_ROOM_PX = 34  # between two labels of one line: one and a half lines of 8 points
-TITLE_CHARS = 52  # what fits in one line at 10.5 points
+WIDTH, HEIGHT, DPI = 1200, 675, 100
+EDGE_PX = 24
+TITLE_POINTS = 22.0
+TEXT_POINTS = 19.0
+TITLE_CHARS = 60  # what fits in one line
+NAME_CHARS = 44  # of a line in the legend
+BAR_NAME_CHARS = 26
+MOST_SERIES = 6
+MOST_BARS = 10
+FEW_DECADES = 2.5  # below it a logarithmic axis also has 2 and 5
+COLOURS_KEPT = 128  # six lines, bands, their smoothed edges, and the ink
 
 
 def begin_child() -> None:
@@ -47,37 +50,37 @@ def _leave_with(parent: int) -> None:
 
 
 def warm() -> None:
-    """Load matplotlib and its fonts by drawing something small."""
-    line = Series("", (1.0, 2.0), (1.0, 2.0))
-    draw(Chart("", "", "", (line,), alt="", log_x=True))
+    """Load matplotlib and its fonts by drawing something small of everything."""
+    line = Series("a", (1.0, 2.0), (1.0, 2.0), low=(1.0, 1.0), high=(2.0, 3.0))
+    reference = Reference("x", 1.5, "b")
+    draw(Chart("", "", "", (line, line), alt="", log_x=True, references=(reference,)))
+    draw(Chart("", "", "", (), alt="", bars=(Bar("a", 1.0, "1"),)))
 
 
-def draw(chart: Chart) -> bytes:
-    """The chart as PNG bytes."""
+def draw(chart: Chart, theme: Theme = "dark") -> bytes:
+    """The chart as PNG bytes. Raises ``ValueError`` for lists of different lengths."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor=BACKGROUND)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.125, 0.165, 0.85, 0.715))
-    _style(figure, axes, chart)
-    for place, series in enumerate(chart.series):
-        _line(axes, series, COLOURS[place % len(COLOURS)])
-    for mark in chart.marks:
-        _mark(axes, mark)
-    _from_zero(axes, chart)
-    for place, series in enumerate(chart.series):
-        _label(axes, series, COLOURS[place % len(COLOURS)])
-    if len(chart.series) > 1:
-        axes.legend(
-            fontsize=9, frameon=False, labelcolor=INK, loc="best", handlelength=1.2, borderpad=0.2
-        )
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return _png(canvas)
+    palette = PALETTES[theme]
+    # Without it "$7,900 ... $21,400" would be set as mathematics.
+    with rc_context({"text.parse_math": False, "font.family": "DejaVu Sans"}):
+        size = (WIDTH / DPI, HEIGHT / DPI)
+        figure = Figure(figsize=size, dpi=DPI, facecolor=palette.background)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.1, 0.1, 0.85, 0.7))
+        _style(axes, chart, palette)
+        if chart.bars:
+            _bars(figure, axes, chart, palette)
+        else:
+            _lines(figure, axes, chart, palette)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return _png(canvas)
 
 
 def _png(canvas: FigureCanvasAgg) -> bytes:
-    """The canvas with a palette: 18 kB instead of 63, which the bot's loop then has to upload."""
+    """The canvas with a palette: 25 kB instead of 90, which the bot's loop then has to upload."""
     from PIL import Image
 
     pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
@@ -88,28 +91,76 @@ def _png(canvas: FigureCanvasAgg) -> bytes:
     return target.getvalue()
 
 
-def _style(figure: Figure, axes: Axes, chart: Chart) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+def _lines(figure: Figure, axes: Axes, chart: Chart, palette: Palette) -> None:
+    shown = chart.series[:MOST_SERIES]
+    pairs = list(zip(shown, palette.lines, strict=False))
+    for series, colour in pairs:
+        plot.line(axes, series, colour, name=shortened(series.name, NAME_CHARS))
+    for reference in chart.references:
+        plot.reference_line(axes, reference, palette)
+    for mark in chart.marks:
+        plot.mark(axes, mark, palette)
+    _from_zero(axes, chart)
+    top = _head(figure, axes, chart, palette, legend=len(shown) > 1)
+    _fit(figure, axes, top)
+    labels = plot.Labels(axes, palette)
+    for mark in chart.marks:
+        labels.mark(mark)
+    for reference in chart.references:
+        labels.reference(reference)
+    for series, colour in pairs:
+        labels.points(series, colour)
 
-    title = chart.title if len(chart.title) <= TITLE_CHARS else chart.title[: TITLE_CHARS - 1] + "…"
-    figure.text(0.03, 0.94, title, color=INK, fontsize=10.5, weight="bold", va="center")
-    axes.set_facecolor(BACKGROUND)
-    axes.set_xlabel(chart.x_label, color=INK, fontsize=9.5, labelpad=3)
-    axes.set_ylabel(chart.y_label, color=INK, fontsize=9.5, labelpad=3)
-    for axis, log in ((axes.xaxis, chart.log_x), (axes.yaxis, chart.log_y)):
-        if log:
-            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log", base=10)
-            axis.set_minor_formatter(NullFormatter())
-        else:
-            axis.set_major_locator(MaxNLocator(6))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
-    axes.tick_params(colors=INK, labelsize=9, length=3, width=0.6)
-    axes.grid(True, color=FAINT, linewidth=0.6)
+
+def _bars(figure: Figure, axes: Axes, chart: Chart, palette: Palette) -> None:
+    shown = chart.bars[:MOST_BARS]
+    plot.bars(axes, shown, palette, [shortened(bar.name, BAR_NAME_CHARS) for bar in shown])
+    _fit(figure, axes, _head(figure, axes, chart, palette, legend=False))
+    plot.bar_labels(axes, shown, palette)
+
+
+def _style(axes: Axes, chart: Chart, palette: Palette) -> None:
+    axes.set_facecolor(palette.background)
+    axes.set_xlabel(drawable(chart.x_label), color=palette.ink, fontsize=TEXT_POINTS, labelpad=6)
+    axes.set_ylabel(drawable(chart.y_label), color=palette.ink, fontsize=TEXT_POINTS, labelpad=6)
+    if chart.bars:
+        _ticks(axes.xaxis, chart.y_prefix)
+    else:
+        _scaled_ticks(axes, chart)
+    axes.tick_params(
+        "both", which="both", colors=palette.ink, labelsize=TEXT_POINTS, length=0, pad=8
+    )
+    axes.grid(True, axis="x" if chart.bars else "both", color=palette.faint, linewidth=1.0)
     axes.set_axisbelow(True)
-    axes.margins(0.1, 0.12)
+    axes.margins(0.06, 0.1)
     for side, spine in axes.spines.items():
-        spine.set_color(FAINT)
+        spine.set_color(palette.faint)
         spine.set_visible(side in ("left", "bottom"))
+
+
+def _scaled_ticks(axes: Axes, chart: Chart) -> None:
+    xs = [x for series in chart.series for x in series.xs]
+    ys = [y for s in chart.series for part in (s.ys, s.low, s.high) for y in part]
+    if chart.log_x:
+        axes.set_xscale("log", base=10)
+    if chart.log_y:
+        axes.set_yscale("log", base=10)
+    _ticks(axes.xaxis, "", log_of=xs if chart.log_x else ())
+    _ticks(axes.yaxis, chart.y_prefix, log_of=ys if chart.log_y else ())
+
+
+def _ticks(axis: Axis, prefix: str, log_of: Sequence[float] = ()) -> None:
+    """About six numbers; ``log_of``: all values along a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    positive = [value for value in log_of if value > 0]
+    if positive:
+        wide = max(positive) > min(positive) * 10**FEW_DECADES
+        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=12))
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{prefix}{short_number(value)}"))
 
 
 def _from_zero(axes: Axes, chart: Chart) -> None:
@@ -120,46 +171,56 @@ def _from_zero(axes: Axes, chart: Chart) -> None:
         axes.set_ylim(bottom=0)
 
 
-def _line(axes: Axes, series: Series, colour: str) -> None:
-    axes.plot(
-        series.xs, series.ys, color=colour, linewidth=1.8, marker="o", markersize=3.2,
-        label=series.name, clip_on=False,
-    )  # fmt: skip
+def _head(figure: Figure, axes: Axes, chart: Chart, palette: Palette, *, legend: bool) -> float:
+    """Title and legend above the plot, where no line can be behind them; pixels left below."""
+    top = HEIGHT - EDGE_PX / 2
+    if chart.title:
+        figure.text(
+            EDGE_PX / WIDTH, top / HEIGHT, shortened(chart.title, TITLE_CHARS), va="top",
+            color=palette.ink, fontsize=TITLE_POINTS, weight="bold",
+        )  # fmt: skip
+        top -= TITLE_POINTS * DPI / 72 * 1.45
+    return _legend(figure, axes, palette, top) if legend else top - EDGE_PX / 2
 
 
-def _label(axes: Axes, series: Series, colour: str) -> None:
-    for x, y, label in _apart(axes, series):
-        axes.annotate(
-            label, (x, y), xytext=(4, 4), textcoords="offset points", color=colour, fontsize=8
-        )
+def _legend(figure: Figure, axes: Axes, palette: Palette, top: float) -> float:
+    """The names in as few rows as fit, and what is left below them, in pixels."""
+    handles, names = axes.get_legend_handles_labels()
+    for columns in range(len(handles), 0, -1):
+        made = figure.legend(
+            handles, names, ncols=columns, loc="upper left", frameon=False, borderpad=0,
+            bbox_to_anchor=(EDGE_PX / WIDTH, top / HEIGHT), labelcolor=palette.ink,
+            fontsize=TEXT_POINTS, handlelength=1.3, handletextpad=0.5, columnspacing=1.3,
+            labelspacing=0.3, borderaxespad=0.0,
+        )  # fmt: skip
+        box = made.get_window_extent()
+        if box.width <= WIDTH - 2 * EDGE_PX or columns == 1:
+            return float(box.y0) - EDGE_PX / 2
+        made.remove()
+    return top
 
 
-def _apart(axes: Axes, series: Series) -> Iterator[tuple[float, float, str]]:
-    """The labels that have room: from the last point back, those far enough from the one before."""
-    _ = axes.get_xlim(), axes.get_ylim()  # settles the limits, which the transform needs
-    last: tuple[float, float] | None = None
-    points = zip(series.xs, series.ys, series.labels, strict=False)
-    for x, y, label in reversed(list(points)):
-        place = axes.transData.transform((x, y))
-        if not label or (last and math.dist(last, place) < LABEL_ROOM_PX):
-            continue
-        last = (place[0], place[1])
-        yield x, y, label
+def _fit(figure: Figure, axes: Axes, top: float) -> None:
+    """Give the plot all room that its numbers and labels leave, so that nothing is cut off."""
+    y_box = axes.yaxis.get_tightbbox()
+    x_box = axes.xaxis.get_tightbbox()
+    here = axes.get_window_extent()
+    left = EDGE_PX / 2 + (here.x0 - y_box.x0 if y_box else 0)
+    bottom = EDGE_PX / 2 + (here.y0 - x_box.y0 if x_box else 0)
+    right = WIDTH - EDGE_PX * 1.5
+    size = ((right - left) / WIDTH, (top - bottom) / HEIGHT)
+    axes.set_position((left / WIDTH, bottom / HEIGHT, *size))
 
 
-def _mark(axes: Axes, mark: Mark) -> None:
-    if mark.y_low is not None and mark.y_high is not None:
-        axes.vlines(mark.x, mark.y_low, mark.y_high, color=MARK, linewidth=1.4, alpha=0.8)
-    axes.plot([mark.x], [mark.y], marker="o", markersize=7, color=MARK, markerfacecolor="none")
-    axes.annotate(
-        mark.label, (mark.x, mark.y), xytext=(-8, -6), textcoords="offset points", color=MARK,
-        fontsize=9, weight="bold", ha="right", va="top",
-    )  # fmt: skip
+def shortened(text: str, most: int) -> str:
+    """``text`` as it can be drawn, at most ``most`` characters of it."""
+    text = drawable(text)
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def short_number(value: float) -> str:
     """Tick labels: 0.5, 20, 1.5k, 40k, 2M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{unit}"
     return f"{value:.4g}"

@@ -29,7 +29,7 @@ from bot.view import (
     Words,
 )
 
-CHART_WIDTH, CHART_HEIGHT = 1100, 660  # as bot.render.drawing makes them: no jump while loading
+CHART_WIDTH, CHART_HEIGHT = 1200, 675  # as bot.render.drawing makes them: no jump while loading
 NUMBER = re.compile(r"[<>~≈±+-]?[$€]?[\d.,]+([-–][\d.,]+)?(\s?[%\w/µ·]{1,8})?$")
 
 

@@ -14,7 +14,7 @@ from bot.limits import Limiter
 from bot.pulse import Pulse
 from bot.results import Results
 from bot.runner import Runner
-from bot.view import Chart
+from bot.view import Chart, Theme
 from config.settings import Settings
 from content.site import Site
 
@@ -22,8 +22,8 @@ from content.site import Site
 class Charts(Protocol):
     """Draws charts; raises ``ChartBusy`` or ``ChartFailed`` of bot.render.chart."""
 
-    async def png(self, chart: Chart) -> bytes:
-        """The picture."""
+    async def png(self, chart: Chart, theme: Theme = "dark") -> bytes:
+        """The picture, for a dark or a light page."""
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,18 @@ def size(picture: bytes) -> tuple[int, int]:
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
 
 
-async def test_a_chart_is_a_png_twice_discords_width(renderer: ChartRenderer) -> None:
+async def test_a_chart_is_a_png_of_the_size_that_the_pages_announce(
+    renderer: ChartRenderer,
+) -> None:
     picture = await renderer.png(chart())
-    assert picture.startswith(PNG) and size(picture) == (1100, 660)
+    assert picture.startswith(PNG) and size(picture) == (1200, 675)
+
+
+async def test_dark_and_light_are_two_pictures_and_each_is_kept(renderer: ChartRenderer) -> None:
+    dark = await renderer.png(chart())
+    light = await renderer.png(chart(), "light")
+    assert dark != light
+    assert renderer.cached(chart()) is dark and renderer.cached(chart(), "light") is light
 
 
 async def test_a_chart_is_drawn_once_however_often_it_is_asked(renderer: ChartRenderer) -> None:
