@@ -105,10 +105,7 @@ class Results:
     def save(self, row: StoredResult) -> asyncio.Future[None]:
         """Queue ``row``; the future is done once it is on disk."""
 
-        def change(db: Database) -> None:
-            db.conn.execute(INSERT, _to_columns(row))
-
-        return self._store.write(change)
+        return self._store.write(lambda db: add_row(db, row))
 
     async def get(self, result_id: str) -> StoredResult | None:
         """The result of that id, or None when there is none or its time is over."""
@@ -118,7 +115,7 @@ class Results:
     async def delete(self, result_id: str, *, by: Deleter) -> bool:
         """Remove a result if ``by`` may; False when there is none or they may not."""
         columns = await self._columns(result_id)
-        if columns is None or not _may_delete(columns, by):
+        if columns is None or not may_delete(columns, by):
             return False
 
         def change(db: Database) -> bool:
@@ -159,14 +156,24 @@ class Results:
     async def _columns(self, result_id: str) -> dict[str, Any] | None:
         if not ID_SHAPE.fullmatch(result_id):
             return None
-        row = await self._store.read(lambda db: db.conn.execute(SELECT, [result_id]).fetchone())
-        columns = dict(zip(COLUMNS, row, strict=True)) if row else None
+        columns = await self._store.read(lambda db: columns_of(db, result_id))
         return columns if columns and columns["expires_at"] > self._clock() else None
 
 
 def new_result_id() -> str:
     """An unguessable id: 22 characters of the URL-safe alphabet."""
     return secrets.token_urlsafe(ID_BYTES)
+
+
+def add_row(db: Database, row: StoredResult) -> None:
+    """Keep ``row``, inside a change of the store."""
+    db.conn.execute(INSERT, _to_columns(row))
+
+
+def columns_of(db: Database, result_id: str) -> dict[str, Any] | None:
+    """The row of that id by ``COLUMNS``, inside a query or a change; None when there is none."""
+    row = db.conn.execute(SELECT, [result_id]).fetchone()
+    return dict(zip(COLUMNS, row, strict=True)) if row else None
 
 
 def _to_columns(row: StoredResult) -> list[Any]:
@@ -188,7 +195,8 @@ def _from_columns(columns: Mapping[str, Any]) -> StoredResult:
     return StoredResult.model_validate(values)
 
 
-def _may_delete(columns: Mapping[str, Any], by: Deleter) -> bool:
+def may_delete(columns: Mapping[str, Any], by: Deleter) -> bool:
+    """Whether ``by`` may delete the result of that row, or end the run that it waits for."""
     if by.moderator:
         return True
     if columns["door"] == "discord" and by.user_id and by.user_id == columns["user_id"]:

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     chart_queue: int = Field(ge=0, le=1000, validation_alias="K2C_CHART_QUEUE")
     foreign_per_minute: int = Field(ge=1, le=10_000, validation_alias="K2C_FOREIGN_PER_MINUTE")
     user_per_minute: int = Field(ge=1, le=10_000, validation_alias="K2C_USER_PER_MINUTE")
+    jobs_per_hour: int = Field(ge=0, le=10_000, validation_alias="K2C_JOBS_PER_HOUR")
+    jobs_at_once: int = Field(ge=0, le=1000, validation_alias="K2C_JOBS_AT_ONCE")
+    job_share_s: int = Field(ge=0, le=86_400, validation_alias="K2C_JOB_SHARE_S")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         validation_alias="K2C_LOG_LEVEL"
     )
