@@ -14,7 +14,7 @@ from compute.throughput.memory import GIB
 from compute.throughput.nearby import nearest_measurement
 from compute.throughput.parameters import Parameters
 from compute.throughput.rates import Rates
-from compute.throughput.result import CurvePoint, Estimate, Measured, Memory, Range
+from compute.throughput.result import Bound, CurvePoint, Estimate, Measured, Memory, Range
 from compute.throughput.serving import Load, Served, serve
 from compute.throughput.steps import tokens_per_step
 from compute.throughput.why import (
@@ -82,10 +82,9 @@ def _filled(
     deployment, load = question.deployment, question.load
     step = served.step if load.osl else served.prompt
     context = load.isl + load.osl / 2
-    turns = compute_bound_at(question.rates, context) if load.osl else None
-    turns = _whole_system(turns, deployment) if turns else None
     growth = growth_of(question.rates, step, served.running, context) if load.osl else None
     later = next_bound(question.rates, served.running, context) if load.osl else None
+    turns = _turns(question, later, context)
     tpot = widths.around("decode_tps_user", 1.0 / served.tpot_s)
     per_gpu = deployment.memory.gpus * deployment.layout.replicas
     return Estimate(
@@ -117,6 +116,15 @@ def _filled(
         tokens_per_step=tokens_per_step(question.rates),
         drafting=deployment.drafting.text if deployment.drafting else "",
     )
+
+
+def _turns(question: Question, later: tuple[int, Bound] | None, context: float) -> int | None:
+    """Requests in all from which computing takes the largest part of a step."""
+    if not question.load.osl:
+        return None
+    next_one = later[0] if later and later[1] == "compute" else None
+    turns = next_one or compute_bound_at(question.rates, context)
+    return _whole_system(turns, question.deployment) if turns else None
 
 
 def _whole_system(batch: int, deployment: Deployment) -> int:

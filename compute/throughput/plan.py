@@ -63,7 +63,7 @@ def _most_in_flight(question: Question, targets: Targets) -> int:
 def wanted(targets: Targets) -> str:
     """The targets in words: ``TTFT <= 500 ms and TPOT <= 30 ms``; empty where there are none."""
     limits = (("TTFT", targets.ttft_ms), ("TPOT", targets.tpot_ms))
-    return " and ".join(f"{name} <= {value:g} ms" for name, value in limits if value is not None)
+    return " and ".join(f"{name} <= {value:,.6g} ms" for name, value in limits if value is not None)
 
 
 def _sentence(

@@ -43,6 +43,10 @@ def heading(shown: View) -> str:
     return plain(first.words)
 
 
+def tables(shown: View) -> list[Table]:
+    return [block for block in shown.blocks if isinstance(block, Table)]
+
+
 def texts(shown: View) -> list[str]:
     return [plain(b.words) for b in shown.blocks if isinstance(b, Heading | Text | Note)]
 
@@ -67,7 +71,14 @@ async def test_the_first_line_is_the_answer_with_unit_and_range() -> None:
 
 
 async def test_facts_and_tables_fit_a_phone() -> None:
-    for inputs in ({"batch": 32}, {"gpu": "h100,mi300x,rtx 4090"}, {"gpus": 8, "batch": 512}):
+    every: list[dict[str, str | int | float]] = [
+        {"batch": 32},
+        {"gpu": "h100,mi300x,rtx 4090"},
+        {"gpus": 8, "batch": 512},
+        {"dtype": "bf16,fp8,int4,nvfp4", "batch": "max"},
+        {"spec_tokens": 3, "cached": 0.5, "slo": "ttft=1s", "rate": 100},
+    ]
+    for inputs in every:
         for block in (await view(**inputs)).blocks:
             if isinstance(block, Facts):
                 name_width = max(len(name) for name, _ in block.rows)
@@ -98,32 +109,85 @@ async def test_what_does_not_fit_says_so_with_numbers_and_what_would() -> None:
 
 async def test_compared_gpus_stand_side_by_side_and_the_best_is_named() -> None:
     shown = await view(gpu="h100,mi300x,b200", batch=64)
-    (table,) = (b for b in shown.blocks if isinstance(b, Table))
-    assert [row[0] for row in table.rows] == ["H100 SXM", "MI300X", "B200 SXM"]
+    speeds, bounds = tables(shown)
+    assert [row[0] for row in speeds.rows] == ["B200 SXM", "MI300X", "H100 SXM"]
+    assert [row[0] for row in bounds.rows] == ["B200 SXM", "MI300X", "H100 SXM"]
+    assert bounds.columns == ("GPU", "bound by", "until", "room")
+    assert heading(shown).startswith("B200 SXM: ")
     assert "output tokens/s per GPU, the most of 3" in heading(shown)
     (chart,) = shown.charts()
     assert len(chart.series) == 3 and not chart.marks
+    for series in chart.series:  # each curve says the batch at some of its points
+        assert series.labels[-1] and all(label.isdigit() for label in series.labels if label)
+
+
+async def test_compared_formats_are_named_by_format_in_table_and_chart() -> None:
+    shown = await view(dtype="bf16, fp8,int4", batch=64)
+    speeds = tables(shown)[0]
+    assert speeds.columns[0] == "format" and len(speeds.rows) == 3
+    assert {row[0] for row in speeds.rows} == {"bf16", "fp8", "int4"}
+    (chart,) = shown.charts()
+    assert [series.name for series in chart.series] == ["bf16", "fp8", "int4"]
+    assert chart.title.endswith("on H100 SXM")
+
+
+async def test_every_compared_choice_has_its_nearest_measurement() -> None:
+    big = "meta-llama/Llama-3.1-70B"
+    asked = await outcome(gpu="h100,b200,h200", model=big, dtype="fp8", gpus=2, batch=32)
+    assert isinstance(asked.result, ThroughputResult) and COMMAND.details is not None
+    said = " ".join(texts(answer(COMMAND, asked)))
+    behind = " ".join(texts(COMMAND.details(asked.request, asked.result)))
+    for found in asked.result.estimates:
+        assert found.measured is not None
+        assert f"{found.gpu_name}" in said and found.measured.date in said
+        assert f"{found.gpu_name} {found.weight_dtype}: measured nearby: " in behind
 
 
 async def test_one_of_several_that_does_not_fit_keeps_its_row() -> None:
     shown = await view(gpu="rtx 3070,h100")
-    (table,) = (b for b in shown.blocks if isinstance(b, Table))
-    assert table.rows[0][1] == "no fit"
+    table = tables(shown)[0]
+    assert table.rows[-1][:2] == ("RTX 3070", "no fit")
     assert any("does not fit" in text for text in texts(shown))
+    fixes = [b for b in shown.blocks if isinstance(b, Button) and b.action == "fix"]
+    assert fixes and any(text.startswith("To fit as well: ") for text in texts(shown))
+
+
+async def test_a_pair_that_cannot_be_leaves_the_others_their_answer() -> None:
+    shown = await view(gpu="h100,m3 ultra", engine="tensorrt-llm")
+    assert tables(shown)[0].rows[0][0] == "H100 SXM"
+    assert any("Apple" in text and "tensorrt-llm runs on" in text for text in texts(shown))
 
 
 async def test_targets_are_answered_in_a_sentence() -> None:
     asked = await outcome(slo="ttft=2s tpot=50ms", rate=10)
     assert isinstance(asked.result, ThroughputResult) and asked.result.plan is not None
-    assert asked.result.plan.sentence in texts(answer(COMMAND, asked))
+    plan, shown = asked.result.plan, answer(COMMAND, asked)
+    assert heading(shown) == (
+        "1x H100 SXM for 10 requests/s with TTFT <= 2,000 ms and TPOT <= 50 ms: up to "
+        f"{plan.max_concurrency:,} in flight, {plan.replica_rps:,.2f} requests/s"
+    )
+    assert any("output tokens/s (" in text for text in texts(shown))
 
 
-async def test_targets_of_a_comparison_are_answered_for_the_first_gpu() -> None:
-    asked = await outcome(gpu="h200,h100", slo="ttft=2s", rate=1_000_000)
-    assert isinstance(asked.result, ThroughputResult) and asked.result.plan is not None
-    said = texts(answer(COMMAND, asked))
-    assert f"H200 SXM: {asked.result.plan.sentence}" in said
-    assert "1,000,000 requests/s need" in asked.result.plan.sentence
+async def test_targets_that_cannot_be_held_say_what_is_reached() -> None:
+    shown = await view(slo="tpot=1ms")
+    assert heading(shown).startswith("TPOT <= 1 ms: not held by H100 SXM even for one request")
+    assert "TPOT " in heading(shown).rpartition("even for one request")[2]
+
+
+async def test_targets_of_a_comparison_name_the_fewest_gpus_and_each_ones_plan() -> None:
+    asked = await outcome(gpu="a100,h200,h100", slo="ttft=2s", rate=1_000)
+    assert isinstance(asked.result, ThroughputResult)
+    shown = answer(COMMAND, asked)
+    plans = {found.gpu_name: found.plan for found in asked.result.estimates}
+    needed = {name: plan.gpus for name, plan in plans.items() if plan and plan.gpus}
+    assert len(needed) == 3
+    best = min(needed, key=lambda name: needed[name])
+    assert heading(shown).startswith(f"{best}: {needed[best]:,} GPUs, the fewest of 3, for 1,000")
+    table = tables(shown)[0]
+    assert table.columns == ("GPU", "users", "req/s", "GPUs")
+    assert {row[0]: row[3] for row in table.rows} == {n: f"{g:,}" for n, g in needed.items()}
+    assert [row[0] for row in table.rows] == sorted(needed, key=lambda name: needed[name])
 
 
 async def test_prompt_only_speaks_of_prompt_tokens() -> None:

@@ -1,0 +1,107 @@
+"""How a throughput estimate's figures are said: machines, ranges, times, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.command import number
+from bot.view import Anchor, Block, Note, Span, Text
+from compute.throughput.result import Estimate, Measured, Range, SloPlan, ThroughputResult
+
+METRICS = {
+    "output_tps": "output tok/s",
+    "total_tps": "tok/s in and out",
+    "decode_tps_user": "tok/s per user",
+    "prefill_tps": "prompt tok/s",
+    "ttft_ms": "ms TTFT",
+}
+
+
+def machine(estimate: Estimate, *, parallel: bool = True) -> str:
+    """``2x H100 SXM, TP2``."""
+    if estimate.n_gpus == 1:
+        return estimate.gpu_name
+    split = [f"{n}{v}" for n, v in (("TP", estimate.tp), ("PP", estimate.pp), ("EP", estimate.ep))
+             if v > 1]  # fmt: skip
+    tail = f", {'x'.join(split)}" if parallel and split else ""
+    return f"{estimate.n_gpus}x {estimate.gpu_name}{tail}"
+
+
+def names(result: ThroughputResult) -> list[str]:
+    """What tells the compared choices apart: the GPU, the format, or both."""
+    gpus = len({found.gpu_name for found in result.estimates}) > 1
+    formats = len({found.weight_dtype for found in result.estimates}) > 1
+    return [
+        " ".join(
+            part
+            for part, needed in ((found.gpu_name, gpus or not formats),
+                                 (found.weight_dtype, formats))
+            if needed
+        )
+        for found in result.estimates
+    ]  # fmt: skip
+
+
+def interval(speed: Range) -> str:
+    """``1,210-1,760``."""
+    return f"{number(speed.low)}-{number(speed.high)}"
+
+
+def ms(value: float) -> str:
+    """``310 ms``; seconds from ten of them on."""
+    return f"{number(value)} ms" if value < 10_000 else f"{number(value / 1000)} s"
+
+
+def shares(estimate: Estimate) -> str:
+    """The two largest causes of a step's time: ``weights 71%, KV 12%``."""
+    largest = sorted(estimate.shares.items(), key=lambda item: -item[1])[:2]
+    return ", ".join(f"{cause.removesuffix(' cache')} {share:.0%}" for cause, share in largest)
+
+
+def targets(plan: SloPlan) -> str:
+    """``TTFT <= 500 ms and TPOT <= 30 ms``; empty where only a rate was asked for."""
+    limits = (("TTFT", plan.ttft_ms), ("TPOT", plan.tpot_ms))
+    return " and ".join(f"{name} <= {value:,.6g} ms" for name, value in limits if value is not None)
+
+
+def purpose(plan: SloPlan) -> str:
+    """``for 50 requests/s with TTFT <= 500 ms``: what a plan is made for."""
+    held = targets(plan)
+    rate = "" if plan.rate_rps is None else f" for {plan.rate_rps:,.10g} requests/s"
+    return f"{rate} with {held}" if held else rate
+
+
+def measured(row: Measured) -> tuple[Span, ...]:
+    """A published measurement with its source and date."""
+    what = METRICS.get(row.metric, row.metric)
+    where = f"{row.n_gpus}x {row.gpu}" if row.n_gpus > 1 else row.gpu
+    in_flight = "offline" if row.concurrency == "max" else f"{row.concurrency} in flight"
+    engine = f"{row.engine} {row.engine_version}".strip()
+    source: Span = Anchor(row.source, row.url) if row.url.startswith("https://") else row.source
+    return (
+        f"measured nearby: {number(row.value)} {what}, {engine}, {row.model} {row.weight_dtype}"
+        f" on {where}, ISL {row.isl} OSL {row.osl}, {in_flight}: ",
+        source,
+        f", {row.date}" if row.date else "",
+    )
+
+
+def notes(estimate: Estimate) -> list[Block]:
+    """The first remarks, and the nearest measurement."""
+    found: list[Block] = [Note((note,)) for note in estimate.notes[:2]]
+    if estimate.measured is not None:
+        found.append(Note(measured(estimate.measured)))
+    elif estimate.fits:
+        found.append(Note((f"no published measurement is near this; {estimate.range_why}",)))
+    return found
+
+
+def ways(result: ThroughputResult, title: str) -> Sequence[Block]:
+    """The repairs behind the buttons, in one sentence."""
+    if not result.fixes:
+        return ()
+    each = (
+        f"{fix.label.removeprefix('Use ')}{f' ({fix.detail})' if fix.detail else ''}"
+        for fix in result.fixes
+    )
+    return (Text((f"{title}: {'; '.join(each)}.",)),)
