@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +12,23 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
-from bot.runner import Outcome
+from bot.progress_view import progress_view, unfinished_view
+from bot.runner import LiveRun, Outcome
 from bot.view import Block, Bold, Button, Code, Heading, Link, Note, Span, Text, View
 from compute.inputs import short_name
 from compute.tool import AnyTool, Fix, Refusal, Request
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["text", "integer", "number", "boolean"]
 Choice = tuple[str, str]  # what is shown, what is sent
 Suggest = Callable[[str], Sequence[Choice]]
 
 # What a button can ask for. Each is a custom id "k2c:<action>:<result id>[:<argument>]".
-ACTIONS = ("change", "details", "share", "chart", "fix", "delete")
+ACTIONS = ("change", "details", "share", "chart", "fix", "delete", "cancel")
 
 BUTTON_LABEL = 80  # characters Discord allows on a button
+NAME = 80  # characters of a run's name
 MAX_NEAREST_BUTTONS = 3
 MAX_CHOICES = 25  # Discord's limit for choices and suggestions
 
@@ -47,7 +52,9 @@ class Command:
 
     ``show`` turns (request, result) into the answer; ``details`` into what is behind the
     Assumptions button. ``user_installable``: works in any server and in direct messages.
-    ``private``: the answer is for its asker alone, so there is nothing to share.
+    ``private``: the answer is for its asker alone, so there is nothing to share. ``subject``
+    names a run of a request in a few words ("rms_norm bf16"), while it is waited for. ``live``:
+    the answer is read from the running bot (its jobs, its workers), not made by the tool.
     """
 
     tool: AnyTool
@@ -56,6 +63,8 @@ class Command:
     details: Callable[[Any, Any], View] | None = None
     user_installable: bool = True
     private: bool = False
+    subject: Callable[[Any], str] | None = None
+    live: LiveRun | None = None
 
     @property
     def name(self) -> str:
@@ -126,6 +135,8 @@ def _kind(members: tuple[Any, ...]) -> Kind:
 
 def answer(command: Command, outcome: Outcome) -> View:
     """The whole answer as every door shows it: content, repairs, and the standard buttons."""
+    if outcome.unfinished:
+        return pending(command, outcome)
     if outcome.refusal is not None or outcome.result is None or outcome.request is None:
         return _refusal(command, outcome.refusal or Refusal(message="There is no answer."), outcome)
     view = command.show(outcome.request, outcome.result)
@@ -137,6 +148,33 @@ def answer(command: Command, outcome: Outcome) -> View:
     if not command.private:
         buttons += [Button("Share", "share"), Link("Page", f"/r/{outcome.id}")]
     return view.plus(*buttons)
+
+
+def pending(command: Command, outcome: Outcome) -> View:
+    """How far an unfinished run is, and what it found so far."""
+    name, progress = run_name(command, outcome.inputs, outcome.request), outcome.pending
+    if progress is None:
+        return unfinished_view(name)
+    partial = None
+    if progress.partial is not None:
+        try:
+            so_far = command.tool.result.model_validate(progress.partial)
+            partial = command.show(outcome.request, so_far)
+        except Exception:
+            log.warning("ref %s: a partial result cannot be shown", outcome.ref, exc_info=True)
+    return progress_view(name, progress, partial)
+
+
+def run_name(command: Command, inputs: Mapping[str, JsonValue], request: Request | None) -> str:
+    """What names a run: the command's own words for it, else its options' values in order."""
+    if command.subject is not None and request is not None:
+        name = command.subject(request)
+    else:
+        given = (inputs.get(option.name, inputs.get(option.field)) for option in command.options)
+        words = (str(value) for value in given if value is not None)
+        name = " ".join((f"/{command.name}", *words))
+    name = " ".join(name.split())
+    return name if len(name) <= NAME else name[: NAME - 1] + "\u2026"
 
 
 def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("bot.render", "bot.outbox"),
     ("bot.jobs",),
-    ("bot.runner",),
+    ("bot.runner", "bot.progress_view"),
     ("bot.command", "bot.line"),
     ("bot.commands",),
     ("bot.integrations", "bot.web"),
@@ -38,8 +38,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 # The one place each heavy library may be imported at module level.
 HEAVY = {
-    "torch": (),
-    "triton": (),
+    "torch": ("compute/kernels/",),
+    "triton": ("compute/kernels/",),
     "transformers": (),
     "matplotlib": (),
     "discord": ("bot/integrations/discord_client/", "bot/render/discord.py"),
