@@ -1,0 +1,51 @@
+"""Where a backend can run: this CPU, Triton's interpreter, or a CUDA GPU."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compute.kernels.operator import Backend
+
+
+def interpreted() -> bool:
+    """Whether Triton was told, before its import, to run kernels in its interpreter."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def no_place(backend: Backend, device: str) -> str | None:
+    """Why ``backend`` runs nothing on ``device``, or None."""
+    import torch
+
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            return "there is no CUDA GPU here"
+        if backend == "triton" and interpreted():
+            return "Triton's interpreter is on, which computes on the CPU"
+        return None
+    if backend == "cuda" or (backend == "triton" and not interpreted()):
+        return "needs a GPU"
+    return None
+
+
+def arch_of(tensor: Any) -> int:
+    """Compute capability times 10 of the GPU that holds ``tensor`` (90 = Hopper); 0 on a CPU."""
+    return _arch(tensor.device.index or 0) if tensor.is_cuda else 0
+
+
+@cache
+def _arch(index: int) -> int:
+    import torch
+
+    major, minor = torch.cuda.get_device_capability(index)
+    return major * 10 + minor
+
+
+@cache
+def multiprocessors(index: int) -> int:
+    """Streaming multiprocessors of a GPU."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(index).multi_processor_count)

@@ -1,0 +1,45 @@
+"""Which operators there are, and what their check says, without loading Triton in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import compute.kernels
+from tests.needs import require_or_skip
+
+FOLDER = Path(compute.kernels.__path__[0])
+
+
+def names() -> list[str]:
+    """Operators by their files."""
+    files = sorted(FOLDER.glob("*.py"))
+    return [f.stem for f in files if "\nOPERATOR = " in f.read_text(encoding="utf-8")]
+
+
+def need_worker_packages() -> None:
+    """torch and triton are the worker's; `make run WORKER=0` leaves them out."""
+    for package in ("torch", "triton"):
+        if importlib.util.find_spec(package) is None:
+            require_or_skip(f"{package} is not installed (make installs it unless WORKER=0)")
+
+
+def checks(operator: str, *backends: str, seed: int = 0) -> list[dict[str, object]]:
+    """Every line of the project's own check, from a process where Triton interprets."""
+    need_worker_packages()
+    flags = [word for backend in backends for word in ("--backend", backend)]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "compute.kernels.checking", operator, "--json"),
+            *(*flags, "--device", "cpu", "--seed", str(seed)),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
