@@ -48,6 +48,8 @@ COLUMNS = (
 JSON_COLUMNS = ("inputs", "request", "result", "refusal")
 INSERT = f"INSERT INTO results ({', '.join(COLUMNS)}) VALUES ({', '.join(['?'] * len(COLUMNS))})"
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM results WHERE id = ?"
+UNFINISHED = f"""SELECT {", ".join(COLUMNS)} FROM results WHERE result IS NULL AND refusal IS NULL
+    AND request IS NOT NULL AND door = ? AND message_id != '' AND expires_at > ?"""
 PURGE = """DELETE FROM results WHERE rowid IN
     (SELECT rowid FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
 
@@ -111,6 +113,12 @@ class Results:
         """The result of that id, or None when there is none or its time is over."""
         columns = await self._columns(result_id)
         return _from_columns(columns) if columns is not None else None
+
+    async def unfinished(self, door: Door) -> list[StoredResult]:
+        """Runs asked for through ``door`` that are not over and whose progress a message shows."""
+        values = [door, self._clock()]
+        rows = await self._store.read(lambda db: db.conn.execute(UNFINISHED, values).fetchall())
+        return [_from_columns(dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     async def delete(self, result_id: str, *, by: Deleter) -> bool:
         """Remove a result if ``by`` may; False when there is none or they may not."""

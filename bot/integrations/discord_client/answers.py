@@ -17,6 +17,7 @@ import discord
 from pydantic import JsonValue
 
 from bot.command import Command, answer
+from bot.integrations.discord_client.following import Followed, Following
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (
     asker_of,
@@ -64,13 +65,14 @@ class Showing:
 class Answers:
     """One for the process."""
 
-    def __init__(self, parts: DiscordParts) -> None:
+    def __init__(self, parts: DiscordParts, following: Following) -> None:
         self._parts = parts
+        self._following = following
         self._saving: dict[str, asyncio.Future[None]] = {}
 
     async def give(self, reply: Reply, ask: Ask) -> None:
         """Run and answer. Refusals are for the asker alone, as is all in places not ours."""
-        if await self._not_here(reply, ask.command) or await self.too_often(reply):
+        if await self._not_here(reply, ask) or await self.too_often(reply):
             return
         tool = ask.command.tool
         private = private_place(reply.interaction) or ask.command.private
@@ -88,12 +90,20 @@ class Answers:
             in_place=ask.in_place and hidden and reply.stage is Stage.NOTHING,
             outcome=outcome,
         )
-        await self.show(reply, showing)
+        if not outcome.unfinished:
+            await self.show(reply, showing)
+            return
+        with self._following.being_shown(outcome.id):
+            await self.show(reply, showing)
+        followed = Followed(ask.command, outcome, reply.posted, reply.interaction)
+        self._following.follow(followed)
 
-    async def _not_here(self, reply: Reply, command: Command) -> bool:
+    async def _not_here(self, reply: Reply, ask: Ask) -> bool:
         """Away from the home servers only what works anywhere is run, whatever was sent."""
-        at_home = reply.interaction.guild_id in self._parts.settings.home_guild_ids
-        if command.user_installable or at_home:
+        command = ask.command
+        if reply.interaction.guild_id in self._parts.settings.home_guild_ids:
+            return False
+        if command.user_installable and not self._parts.runner.queues(command.tool, ask.inputs):
             return False
         await reply.answer(notice(HOME_ONLY.format(name=command.name)), private=True)
         return True

@@ -5,7 +5,7 @@ so they work for as long as the answer is kept, through any restart.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import discord
 
 from bot.command import Command, answer, repaired
 from bot.integrations.discord_client.answers import Answers, Ask, Showing
+from bot.integrations.discord_client.following import Followed, Following, view_of
 from bot.integrations.discord_client.modal import build_form, read_form
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (
@@ -23,12 +24,13 @@ from bot.integrations.discord_client.place import (
     private_place,
 )
 from bot.integrations.discord_client.reply import Fate, Reply
+from bot.jobs.words import Cancelled
 from bot.render.discord import Shown, notice, render
 from bot.results import Deleter, StoredResult
 from bot.runner import Outcome, restore
 from bot.view import Button, View
 
-CUSTOM_ID = re.compile(r"k2c:([a-z]{1,20}):([A-Za-z0-9_-]{22})(?::(\d{1,3}))?")
+CUSTOM_ID = re.compile(r"k2c:([a-z]{1,20}):([A-Za-z0-9_-]{22})(?::(\d{1,3}|[A-Za-z0-9_-]{22}))?")
 
 UNKNOWN = "**I don't know this button any more.** Run the command again to get a new one."
 EXPIRED = (
@@ -42,6 +44,14 @@ STILL_SHOWN = (
     "**Deleted.** The answer's page and its inputs are gone. I cannot change its message here: "
     "please delete that yourself."
 )
+
+CANCEL: Mapping[Cancelled, str] = {
+    "cancelled": "**Cancelled.** It had not begun.",
+    "cancelling": "**Cancelling.** Its worker is ending it.",
+    "ended": "**That run is over already.**",
+    "not yours": "**Only who asked for this run, or a moderator, may cancel it.**",
+    "unknown": "**I no longer know that run.**",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +85,10 @@ Action = Callable[[Press], Awaitable[None]]
 class Buttons:
     """One for the process."""
 
-    def __init__(self, parts: DiscordParts, answers: Answers) -> None:
+    def __init__(self, parts: DiscordParts, answers: Answers, following: Following) -> None:
         self._parts = parts
         self._answers = answers
+        self._following = following
         self._actions: dict[str, Action] = {
             "change": self._change,
             "form": self._form,
@@ -86,6 +97,7 @@ class Buttons:
             "chart": self._chart,
             "fix": self._fix,
             "delete": self._delete,
+            "cancel": self._cancel,
         }
 
     async def press(self, reply: Reply) -> None:
@@ -129,7 +141,7 @@ class Buttons:
     async def _fix(self, press: Press) -> None:
         try:
             inputs = repaired(press.outcome(), int(press.argument or -1))
-        except LookupError:
+        except (LookupError, ValueError):
             await press.reply.answer(notice(UNKNOWN), private=True)
             return
         await self._answers.give(press.reply, Ask(press.command, inputs, self._replaces(press)))
@@ -192,6 +204,26 @@ class Buttons:
         gone = notice(DELETED.format(user=user), "notice")
         if posted is None or not await edit_in_channel(client, posted, gone):
             await press.reply.edit(notice(STILL_SHOWN, "notice"))
+
+    async def _cancel(self, press: Press) -> None:
+        """End the run under whose progress this was pressed, or the one that a list names."""
+        jobs, result_id = self._parts.jobs, press.argument or press.row.id
+        user, guild_id = press.interaction.user.id, press.row.guild_id
+        by = Deleter(user_id=str(user), moderator=is_moderator(press.interaction, guild_id))
+        fate: Cancelled = "unknown"
+        if jobs is not None:
+            fate = await jobs.cancel(result_id, by)
+        if fate == "cancelling":
+            self._following.cancelling(result_id)
+        progress = await jobs.progress(result_id) if jobs is not None else None
+        if progress is None or press.argument or fate not in ("cancelled", "cancelling"):
+            await press.reply.answer(notice(CANCEL[fate]), private=True)
+            return
+        if fate == "cancelled":
+            progress = replace(progress, state="cancelled")
+        followed = Followed(press.command, press.outcome(), None, cancelling=True)
+        shown = self._following.shown(result_id)
+        await press.reply.update(render(view_of(followed, progress), shown))
 
     def _may_delete(self, press: Press) -> bool:
         return str(press.interaction.user.id) == press.row.user_id or is_moderator(

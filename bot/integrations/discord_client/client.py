@@ -15,7 +15,9 @@ import discord
 from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.bases import adopt_gateway, use_bases
 from bot.integrations.discord_client.buttons import Buttons
+from bot.integrations.discord_client.delivery import AnswerSender
 from bot.integrations.discord_client.errors import guarded
+from bot.integrations.discord_client.following import Following
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import Reply
@@ -48,11 +50,12 @@ class K2CClient(discord.Client):
             chunk_guilds_at_startup=False,
             max_messages=None,
         )
-        answers = Answers(parts)
+        self.following = Following(parts, self)
+        answers = Answers(parts, self.following)
         self.intake = Intake()
         self.connected = asyncio.Event()
         self.tree = Tree(self, self.intake, parts.commands, answers)
-        self._buttons = Buttons(parts, answers)
+        self._buttons = Buttons(parts, answers, self.following)
         self._settings = parts.settings
         self._signed_in_at = -IDENTIFY_EVERY_S
 
@@ -94,17 +97,22 @@ class K2CClient(discord.Client):
     async def finish(self) -> None:
         """Begin nothing more, wait for what is in flight (bounded), disconnect."""
         await self.intake.finish()
+        await self.following.close()
         await self.close()
 
 
 class DiscordService:
-    """The Discord door as a whole: ``start`` runs until ``close``, or raises ``DiscordRefused``."""
+    """The Discord door as a whole: ``start`` runs until ``close``, or raises ``DiscordRefused``.
+
+    ``answers`` delivers finished jobs: whoever has the outbox registers it there.
+    """
 
     def __init__(self, parts: DiscordParts) -> None:
         self._parts = parts
         self._closed = asyncio.Event()
         self.client: K2CClient | None = None
         self.ready = asyncio.Event()
+        self.answers = AnswerSender(parts, lambda: self.client)
 
     async def start(self) -> None:
         """Log in, register the commands, stay connected. ``ready`` is set once they are known.
@@ -118,6 +126,7 @@ class DiscordService:
         client = await self._logged_in(token.get_secret_value())
         if client is None:
             return
+        await client.following.resume()
         registering = asyncio.create_task(self._register(client), name="discord-commands")
         try:
             await self._connect(client, registering)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.command import Command
+from bot.jobs.words import Runs
 from bot.limits import Limiter
 from bot.results import Results
 from bot.runner import Runner
@@ -24,7 +25,9 @@ class Charts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiscordParts:
-    """One for the process. ``base_url`` is where the world reaches our pages."""
+    """One for the process. ``base_url`` is where the world reaches our pages; without ``jobs``
+    nothing that needs a worker is run.
+    """
 
     settings: Settings
     commands: Mapping[str, Command]
@@ -34,3 +37,4 @@ class DiscordParts:
     charts: Charts
     limiter: Limiter
     base_url: str
+    jobs: Runs | None = None

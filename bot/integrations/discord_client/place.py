@@ -39,7 +39,13 @@ def asker_of(interaction: discord.Interaction[Any], *, private: bool) -> Asker:
         guild_id=str(interaction.guild_id or ""),
         channel_id=str(interaction.channel_id or ""),
         private=private,
+        roles=_roles(interaction.user),
     )
+
+
+def _roles(user: discord.User | discord.Member) -> tuple[str, ...]:
+    """The ids of the roles they hold in that server, as the interaction itself names them."""
+    return tuple(map(str, user._roles)) if isinstance(user, discord.Member) else ()
 
 
 def is_moderator(interaction: discord.Interaction[Any], guild_id: str) -> bool:
