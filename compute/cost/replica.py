@@ -14,6 +14,7 @@ from compute.throughput.request import ThroughputRequest
 from compute.throughput.targets import parse_targets
 from compute.tool import Context, Refused
 
+Spec = ModelSpec  # the model as the Throughput Calculator knows it
 SIZES = (1, 2, 4, 8, 16)  # GPUs of one replica that are tried
 
 

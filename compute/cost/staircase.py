@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 Cost = Callable[[float], float]  # requests per day -> USD a month
 
@@ -42,7 +43,7 @@ def staircase(cost: Cost, grid: Sequence[float], exact: bool = True) -> list[flo
     if not exact:
         return list(grid)
     volumes = [grid[0]]
-    for low, high in zip(grid, grid[1:], strict=False):
+    for low, high in pairwise(grid):
         volumes += _steps(cost, low, high)
         volumes.append(high)
     return volumes

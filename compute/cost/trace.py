@@ -26,14 +26,14 @@ LONGEST_DAYS = 60
 HOUR_S = 3600
 NAMES = {
     "time": ("timestamp", "time", "datetime", "date", "arrivaltime", "createdat", "ts"),
-    "input": ("input", "inputtokens", "prompttokens", "contexttokens", "isl", "prompt"),
+    "input": ("input", "inputtokens", "prompttokens", "contexttokens", "requesttokens", "isl"),
     "output": (
         "output",
         "outputtokens",
         "completiontokens",
         "generatedtokens",
+        "responsetokens",
         "osl",
-        "completion",
     ),
 }
 EXAMPLE = "timestamp,input_tokens,output_tokens"

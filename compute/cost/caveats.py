@@ -1,0 +1,149 @@
+"""What the reader must know beside the answer: warnings, assumptions with sources, next steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compute.cost.load import Load
+from compute.cost.prices import STANDARD
+from compute.cost.request import DEFAULT_SLO, CostRequest
+from compute.cost.result import Assumption, GpuChoice, PriceChange, ProviderCost
+from compute.cost.sums import HOURS_PER_MONTH
+from compute.tool import Fix
+
+MOST_FIXES = 4
+
+
+def warnings(
+    request: CostRequest,
+    load: Load,
+    gpu: GpuChoice | None,
+    changes: Sequence[PriceChange],
+) -> list[str]:
+    """What the reader must not miss."""
+    found = []
+    if request.utilization is not None and gpu is not None:
+        found.append(
+            f"You typed a utilization of {request.utilization:.0%}; this traffic gives"
+            f" {gpu.utilization:.0%} on {gpu.gpu_name}. The answer uses the derived one."
+        )
+    if gpu is not None and gpu.price is not None and gpu.price.stale:
+        newest = f"newest {gpu.price.newest}" if gpu.price.newest else "without a date"
+        found.append(
+            f"The {gpu.gpu_name} prices are older than 30 days (from {gpu.price.oldest or '?'},"
+            f" {newest}): check one and give it as gpu_price."
+        )
+    if load.profile.peak_bin_s >= 3600:
+        found.append("This profile publishes no peak within the hour: real peaks are higher.")
+    found += [change.sentence for change in changes[:3]]
+    return found
+
+
+def assumptions(
+    request: CostRequest,
+    load: Load,
+    provider: ProviderCost | None,
+    gpu: GpuChoice | None,
+    source: str,
+) -> list[Assumption]:
+    """What the answer takes for granted, each with its source and date."""
+    profile = load.profile
+    found = [
+        Assumption(
+            text=f"A month is {HOURS_PER_MONTH} hours (8,760 / 12): {load.requests_per_month:,.0f}"
+            f" requests of {load.isl:,.0f} prompt and {load.osl:,.0f} output tokens,"
+            f" {load.cached_share:.0%} of the prompt read from a cache."
+        ),
+        Assumption(
+            text=f"Traffic {profile.name}: {profile.description}; peak"
+            f" {profile.peak_over_mean:.2f}x the mean{_bin(profile.peak_bin_s)},"
+            f" first hour at UTC{load.utc_offset_h:+g}.",
+            source=profile.source,
+        ),
+    ]
+    if provider is not None:
+        found.append(
+            Assumption(
+                text="Provider prices are list prices: no discount, no tax, no failed requests."
+                " The range of a provider is the same traffic with no cache hit.",
+                source=provider.price_source,
+                date=provider.price_date,
+            )
+        )
+    if gpu is not None and gpu.price is not None:
+        found += _gpu_assumptions(request, load, gpu, source)
+    return found
+
+
+def _bin(seconds: int) -> str:
+    names = {60: " (1 minute)", 600: " (10 minutes)", 3600: " (1 hour)"}
+    return names.get(seconds, "")
+
+
+def _gpu_assumptions(
+    request: CostRequest, load: Load, gpu: GpuChoice, source: str
+) -> list[Assumption]:
+    price = gpu.price
+    assert price is not None
+    rent = f"${price.low:,.2f} to ${price.high:,.2f} per GPU-hour, median ${price.median:,.2f}"
+    listed = f"{rent} ({price.offers} {price.pricing} offers of {price.providers} sellers)"
+    return [
+        Assumption(
+            text=f"{gpu.gpu_name}: {listed if price.offers else _own_text(request, price.median)}.",
+            source=price.source,
+            date=f"{price.oldest} to {price.newest}" if price.oldest else "",
+        ),
+        Assumption(
+            text=f"One replica ({gpu.n_gpus_per_replica} GPUs, {gpu.weight_dtype}, {gpu.engine})"
+            f" serves {gpu.replica_rps:,.3g} requests/s, {gpu.slots_per_replica:,} in flight,"
+            f" within {request.slo or DEFAULT_SLO}.",
+            source=f"Throughput Calculator; {source}",
+        ),
+        Assumption(
+            text=f"At the busiest time at most {request.wait_probability:.1%} of requests wait:"
+            f" Erlang C, burstiness {load.peakedness:.3g} (1 = Poisson).",
+            source="Hayward's approximation, Fredericks 1980",
+        ),
+        Assumption(
+            text=f"At least {request.min_replicas} replicas run, "
+            + (
+                "so that one may fail"
+                if request.min_replicas > 1
+                else "so a failure is an outage until it is replaced"
+            )
+            + f"; the fleet is {request.scaling}"
+            + (f" with {request.lag_h} h of lag." if request.scaling == "autoscaled" else "."),
+        ),
+        Assumption(
+            text="GPU prices leave out storage, egress, tax and commitments; add them with storage,"
+            " people and hosting."
+        ),
+    ]
+
+
+def _own_text(request: CostRequest, usd_per_hour: float) -> str:
+    if request.capex_usd_per_gpu is None:
+        return f"your price of ${usd_per_hour:,.2f} per GPU-hour"
+    return (
+        f"bought for ${request.capex_usd_per_gpu:,.0f} each, written off over {request.years:g}"
+        f" years: ${usd_per_hour:,.2f} per GPU-hour with power and hosting"
+    )
+
+
+def fixes(request: CostRequest, gpu: GpuChoice | None, batch: bool) -> list[Fix]:
+    """Changes worth a press."""
+    found = []
+    words = request.pricing.casefold()
+    own = request.gpu_usd_per_hour is not None or request.capex_usd_per_gpu is not None
+    if gpu is not None:
+        if request.scaling == "static":
+            found.append(Fix(label="Autoscale", changes={"scaling": "autoscaled"}))
+        if request.min_replicas > 1 and gpu.replicas == request.min_replicas:
+            found.append(Fix(label="One replica, no spare", changes={"min_replicas": 1}))
+        if "spot" not in words and not own:
+            spot = f"{request.pricing} spot".strip()
+            found.append(Fix(label="Spot GPUs", changes={"pricing": spot}))
+    if batch and all(word in ("spot", "on-demand", STANDARD) for word in words.split()):
+        kept = " ".join(word for word in words.split() if word != STANDARD)
+        found.append(Fix(label="Batch API", changes={"pricing": f"{kept} batch".strip()}))
+    return found[:MOST_FIXES]

@@ -1,0 +1,250 @@
+"""The Cost Calculator: a model and its traffic to the month at every provider and on every GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from compute.cost import replica
+from compute.cost.caveats import assumptions, fixes, warnings
+from compute.cost.choices import USUAL, Choice, choices_of, gpu_choice
+from compute.cost.load import Load, load_of, traffic_of
+from compute.cost.offers import RENTS, Offer, offers_of, parse_pricing, provider_cost, sellers_of
+from compute.cost.outlook import forecast, price_changes, sensitivity
+from compute.cost.pricebook import BOOKS, Pricebook, Seller
+from compute.cost.prices import processings, unknown_model
+from compute.cost.replica import Machine, Spec
+from compute.cost.request import DEFAULT_SLO, CostRequest
+from compute.cost.result import CostResult
+from compute.cost.sums import HOURS_PER_MONTH
+from compute.cost.verdict import headline, judge, why
+from compute.cost.volumes import breakeven_at, breakeven_of, curves_of
+from compute.tool import Context, FetchError, Refused
+from content.gpu_prices import GpuPrices, load_gpu_prices
+from content.traffic import TrafficCatalogue, load_traffic
+from content.validate import validate_catalogues
+
+CHOICES = (*RENTS, "standard", "batch", "flex", "priority")
+Clock = Callable[[], dt.datetime]
+
+
+def now_utc() -> dt.datetime:
+    """The time of day in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Calculator:
+    """Answers requests from the catalogues and the newest price data."""
+
+    def __init__(self, clock: Clock = now_utc) -> None:
+        self._clock = clock
+
+    @cached_property
+    def gpu_prices(self) -> GpuPrices:
+        """The snapshot of GPU prices."""
+        return load_gpu_prices()
+
+    @cached_property
+    def traffic(self) -> TrafficCatalogue:
+        """The published traffic profiles."""
+        return load_traffic()
+
+    def prepare(self) -> None:
+        """Read every catalogue and the price data: 1 s, in a thread at start."""
+        validate_catalogues()
+        replica.prepare()
+        BOOKS.newest()
+        assert self.gpu_prices is not None and self.traffic is not None
+
+    def waits(self, request: CostRequest) -> bool:
+        """Whether the model's shape has to be fetched from the hub."""
+        return replica.on_hub(request.model) and _may_be_open(request)
+
+    async def run(self, request: CostRequest, ctx: Context) -> CostResult:
+        """The whole answer. Raises ``Refused`` for what cannot be understood."""
+        parse_pricing(request.pricing)
+        slo = request.slo or DEFAULT_SLO
+        replica.check_slo(slo)
+        book = await asyncio.to_thread(BOOKS.newest)
+        sellers = sellers_of(request, book)
+        spec, trouble = await self._spec(request, sellers, book, ctx)
+        # 30 to 150 ms of arithmetic, which the event loop must not wait for.
+        return await asyncio.to_thread(self._answer, request, book, sellers, spec, trouble)
+
+    def suggest_models(self, text: str) -> Sequence[tuple[str, str]]:
+        """(label, value): names providers sell, then catalogue models; from memory."""
+        sold = BOOKS.newest().suggest_models(text)
+        return list(dict.fromkeys((*replica.suggest_known(text), *sold)))
+
+    def suggest_gpus(self, text: str) -> Sequence[tuple[str, str]]:
+        """(label, value) of GPUs; of a comma list the last is completed."""
+        return replica.suggest_gpus(text)
+
+    def suggest_traffic(self, text: str) -> Sequence[tuple[str, str]]:
+        """(label, value) of traffic profiles."""
+        return self.traffic.suggest(text)
+
+    def suggest_pricing(self, text: str) -> Sequence[tuple[str, str]]:
+        """(label, value) of ways to pay; the last word is completed."""
+        *done, last = text.casefold().split(" ")
+        head = " ".join([*done, ""])
+        return [(head + word, head + word) for word in CHOICES if word.startswith(last)]
+
+    async def _spec(
+        self, request: CostRequest, sellers: Sequence[Seller], book: Pricebook, ctx: Context
+    ) -> tuple[Spec | None, str]:
+        """The model's shape, or why it cannot be self-hosted. Raises ``Refused`` if unknown."""
+        known = replica.known_model(request.model)
+        if known is not None:
+            return known, ""
+        if self.waits(request):
+            try:
+                return await replica.hub_model(request.model, ctx), ""
+            except (Refused, FetchError) as error:
+                if not sellers:
+                    raise
+                return None, f"Self-hosting is left out: {error}"
+        if sellers or request.api_usd_per_mtok_in is not None:
+            return None, _no_weights(request, sellers)
+        refusal = unknown_model(book, request.model).refusal
+        near = tuple(dict.fromkeys((*refusal.nearest, *replica.nearest_known(request.model))))
+        raise Refused(
+            "I don't know that model: no provider in the price data sells it, and it is not in"
+            " the catalogue; any Hugging Face id works too (organisation/name).",
+            field="model",
+            given=refusal.given,
+            nearest=near[:4],
+            example=refusal.example,
+        )
+
+    def _answer(
+        self,
+        request: CostRequest,
+        book: Pricebook,
+        sellers: Sequence[Seller],
+        spec: Spec | None,
+        trouble: str,
+    ) -> CostResult:
+        """Everything once the model is known: pure arithmetic."""
+        at = self._moment(request)
+        load = load_of(request, self.traffic)
+        offers = offers_of(request, load, book, sellers, at)
+        choices = self._choices(request, load, spec, at.date())
+        best = next((choice for choice in choices if choice.hosting is not None), None)
+        cheapest = next((offer for offer in offers if offer.each is not None), None)
+        breakeven = breakeven_of(load, cheapest, best)
+        providers = [provider_cost(offer, load, at) for offer in offers]
+        gpus = [
+            gpu_choice(request, load, one, breakeven_at(load, cheapest, one)) for one in choices
+        ]
+        provider = providers[0] if cheapest is not None else None
+        gpu = gpus[0] if best is not None else None
+        verdict = judge(provider, gpu)
+        changes = price_changes(request, load, offers, at.date())
+        said = warnings(request, load, gpu, changes)
+        return CostResult(
+            model=request.model,
+            model_name=_display(request, spec, offers),
+            hub_id=spec.id if spec is not None else None,
+            headline=headline(verdict, provider, gpu),
+            why=why(load, gpu),
+            winner=verdict.winner,
+            winner_name=verdict.name,
+            winner_usd=verdict.usd,
+            winner_ratio=verdict.ratio,
+            clear=verdict.clear,
+            traffic=traffic_of(load),
+            providers=providers,
+            gpus=gpus,
+            breakeven=breakeven,
+            curves=curves_of(load, offers, choices, breakeven),
+            sensitivity=sensitivity(
+                request, load, offers, best, at, self._recached(request, load, spec, best)
+            ),
+            forecast=forecast(request, load, offers, best, at.date()),
+            price_changes=changes,
+            assumptions=assumptions(request, load, provider, gpu, _gpu_source(best)),
+            warnings=[trouble, *said] if trouble else said,
+            fixes=fixes(request, gpu, _has_batch(offers, at)),
+            prices_date=book.date.isoformat(),
+            prices_source=book.source,
+            gpu_prices_date=_newest(self.gpu_prices),
+            hours_per_month=HOURS_PER_MONTH,
+            start=at.date().isoformat(),
+        )
+
+    def _moment(self, request: CostRequest) -> dt.datetime:
+        if request.start is None:
+            return self._clock()
+        return dt.datetime(
+            request.start.year, request.start.month, request.start.day, tzinfo=dt.UTC
+        )
+
+    def _choices(
+        self, request: CostRequest, load: Load, spec: Spec | None, today: dt.date
+    ) -> list[Choice]:
+        if spec is None:
+            return []
+        question = _question(request, load, load.cached_share)
+        devices = replica.devices_for(request.gpu, USUAL)
+        machines = [replica.machine(device, spec, question) for device in devices]
+        rent, _ = parse_pricing(request.pricing)
+        return choices_of(request, load, machines, self.gpu_prices, rent, today)
+
+    def _recached(
+        self, request: CostRequest, load: Load, spec: Spec | None, best: Choice | None
+    ) -> Callable[[float], Machine | None]:
+        """The best GPU's replicas with another share of the prompt in the cache."""
+
+        def again(share: float) -> Machine | None:
+            if spec is None or best is None:
+                return None
+            devices = replica.devices_for(request.gpu, USUAL)
+            same = [d for d in devices if (d.key or d.name) == best.machine.gpu]
+            return replica.machine(same[0], spec, _question(request, load, share))
+
+        return again
+
+
+def _question(request: CostRequest, load: Load, cached_share: float) -> replica.Question:
+    return replica.Question(
+        isl=max(1, round(load.isl)),
+        osl=round(load.osl),
+        slo=request.slo or DEFAULT_SLO,
+        cached_share=cached_share,
+        weight_dtype=request.weight_dtype,
+        n_gpus=request.n_gpus,
+    )
+
+
+def _may_be_open(request: CostRequest) -> bool:
+    """Whether the hub may know the weights: nobody sells it, or a seller of open weights does."""
+    sellers = BOOKS.newest().sellers(request.model)
+    asked = bool(request.gpu)
+    return asked or not sellers or any(s.provider.id.startswith("huggingface") for s in sellers)
+
+
+def _no_weights(request: CostRequest, sellers: Sequence[Seller]) -> str:
+    ids = [s.model.id for s in sellers if s.provider.id.startswith("huggingface")]
+    hint = f" Its Hugging Face id may be {ids[0]}." if ids else ""
+    return f"Self-hosting is left out: no open weights of {request.model[:80]} are known.{hint}"
+
+
+def _display(request: CostRequest, spec: Spec | None, offers: Sequence[Offer]) -> str:
+    if spec is not None:
+        return spec.name
+    return next((offer.model_name for offer in offers), request.model)
+
+
+def _has_batch(offers: Sequence[Offer], at: dt.datetime) -> bool:
+    return any(o.listing is not None and "batch" in processings(o.listing, at) for o in offers)
+
+
+def _gpu_source(best: Choice | None) -> str:
+    return best.machine.source if best is not None else ""
+
+
+def _newest(prices: GpuPrices) -> str:
+    return max((o.date.isoformat() for o in prices if o.date is not None), default="")
