@@ -55,6 +55,7 @@ class Command:
     ``private``: the answer is for its asker alone, so there is nothing to share. ``subject``
     names a run of a request in a few words ("rms_norm bf16"), while it is waited for. ``live``:
     the answer is read from the running bot (its jobs, its workers), not made by the tool.
+    ``more``: options of forms, pages and typed lines that the slash command does not list.
     """
 
     tool: AnyTool
@@ -65,6 +66,12 @@ class Command:
     private: bool = False
     subject: Callable[[Any], str] | None = None
     live: LiveRun | None = None
+    more: tuple[Option, ...] = ()
+
+    @property
+    def every(self) -> tuple[Option, ...]:
+        """The slash command's options, then those of forms and typed lines alone."""
+        return self.options + self.more
 
     @property
     def name(self) -> str:
@@ -78,7 +85,7 @@ class Command:
 
     def option(self, name: str) -> Option | None:
         """The option of that short name or field name."""
-        return next((o for o in self.options if name in (o.name, o.field)), None)
+        return next((o for o in self.every if name in (o.name, o.field)), None)
 
 
 def options_of(
@@ -178,7 +185,7 @@ def run_name(command: Command, inputs: Mapping[str, JsonValue], request: Request
 
 
 def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
-    option = next((o for o in command.options if o.field == refusal.field), None)
+    option = next((o for o in command.every if o.field == refusal.field), None)
     blocks: list[Block] = [Heading((Bold(refusal.message),))]
     given: list[Span] = []
     if option is not None and refusal.given is not None:

@@ -23,7 +23,7 @@ def parse_options(command: Command, line: str) -> dict[str, JsonValue]:
     starts = list(_option_pattern(command).finditer(line))
     before = line[: starts[0].start()].strip() if starts else line.strip()
     if before:
-        names = ", ".join(option.name for option in command.options)
+        names = ", ".join(option.name for option in command.every)
         raise Refused(
             f"I don't know what to do with the words before the options: {names}.",
             given=before[:60],
@@ -39,14 +39,14 @@ def parse_options(command: Command, line: str) -> dict[str, JsonValue]:
 
 
 def _option_pattern(command: Command) -> re.Pattern[str]:
-    names = {name for option in command.options for name in (option.name, option.field)}
+    names = {name for option in command.every for name in (option.name, option.field)}
     words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(rf"(?:(?<=\s)|^)({words}):", re.IGNORECASE)
 
 
 def option_line(command: Command, inputs: Mapping[str, JsonValue]) -> str:
     """``inputs`` as options in the command's own order; what is no option is left out."""
-    given = {option.name: _given(option, inputs) for option in command.options}
+    given = {option.name: _given(option, inputs) for option in command.every}
     return " ".join(f"{name}:{_typed(value)}" for name, value in given.items() if value is not None)
 
 

@@ -60,7 +60,7 @@ def _command(command: Command) -> dict[str, Any]:
     return {
         "name": command.name,
         "description": command.description,
-        "options": [_option(option) for option in command.options],
+        "options": [_option(option) for option in command.every],
     }
 
 

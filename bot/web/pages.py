@@ -123,7 +123,7 @@ def _default(command: Command, option: Option) -> str:
 async def tool_form(request: web.Request) -> web.Response:
     """A form with every option of a command, filled from the query."""
     command = _command(request)
-    names = [option.name for option in command.options]
+    names = [option.name for option in command.every]
     values = {name: request.query.get(name, "")[:MAX_LINE] for name in names}
     return _form(request, command, values)
 
@@ -132,7 +132,7 @@ async def run_form(request: web.Request) -> web.Response:
     """The form was sent: empty fields count as not given."""
     command = _command(request)
     fields = await read_form(request)
-    names = {option.name for option in command.options}
+    names = {option.name for option in command.every}
     inputs: dict[str, JsonValue] = {
         name: value.strip() for name, value in fields.items() if name in names and value.strip()
     }
@@ -156,7 +156,7 @@ def _form(
             "example": _example(command, option),
             "default": _default(command, option),
         }
-        for option in command.options
+        for option in command.every
     ]
     return page_response(request, "form.html", command=command, fields=fields, answer=answer)
 

@@ -17,6 +17,8 @@ OPTIONS = (
     "gpu", "model", "gpus", "batch", "input", "output", "dtype", "kv_dtype", "engine",
     "parallel", "slo", "rate",
 )  # fmt: skip
+# of the forms, the pages and typed lines: the slash command's options are a public interface
+MORE = ("cached", "spec_tokens", "draft", "accept", "acceptance_length")
 
 
 def suggest_gpus(text: str) -> Sequence[Choice]:
@@ -57,4 +59,5 @@ COMMAND = Command(
     options=options_of(ThroughputRequest, OPTIONS, {"gpu": suggest_gpus, "model": suggest_models}),
     show=show,
     details=details,
+    more=options_of(ThroughputRequest, MORE),
 )

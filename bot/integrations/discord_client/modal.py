@@ -46,7 +46,7 @@ def build_form(command: Command, result_id: str, inputs: Mapping[str, JsonValue]
     for option in own:
         form.add_item(_field(option, given.get(option.name)))
     if others:
-        rest = replace(command, options=others)
+        rest = replace(command, options=others, more=())
         unread = given.get(UNREAD)
         line = unread if isinstance(unread, str) else option_line(rest, given)
         form.add_item(_others_field(others, line))
@@ -56,7 +56,7 @@ def build_form(command: Command, result_id: str, inputs: Mapping[str, JsonValue]
 def read_form(command: Command, old: Mapping[str, JsonValue], data: Mapping[str, Any]) -> Filled:
     """The inputs of a sent form. What ``old`` had beyond the command's options is kept."""
     typed = dict(_typed(data.get("components")))
-    known = {option.name for option in command.options} | {UNREAD}
+    known = {option.name for option in command.every} | {UNREAD}
     inputs = {n: v for n, v in with_inputs(command.tool, old, {}).items() if n not in known}
     own, _ = _split(command)
     inputs |= {o.name: typed[o.name] for o in own if typed.get(o.name)}
@@ -68,9 +68,9 @@ def read_form(command: Command, old: Mapping[str, JsonValue], data: Mapping[str,
 
 
 def _split(command: Command) -> tuple[tuple[Option, ...], tuple[Option, ...]]:
-    if len(command.options) <= MAX_FIELDS:
-        return command.options, ()
-    return command.options[: MAX_FIELDS - 1], command.options[MAX_FIELDS - 1 :]
+    if len(command.every) <= MAX_FIELDS:
+        return command.every, ()
+    return command.every[: MAX_FIELDS - 1], command.every[MAX_FIELDS - 1 :]
 
 
 def _field(option: Option, value: JsonValue) -> discord.ui.Label[Any]:
