@@ -95,11 +95,12 @@ def repairs(
     if len(questions) == 1 or len(misfits) == len(questions):
         return own[0]
     found = list(_for_all(request, own, choices, arrange))
-    found += [
-        _alone(fixes[0], choice, request)
-        for (_, choice), fixes in zip(misfits, own, strict=True)
-        if fixes
-    ]
+    if len({choice.device.name for choice in choices}) > 1:
+        found += [
+            _alone(fixes[0], choice, request)
+            for (_, choice), fixes in zip(misfits, own, strict=True)
+            if fixes
+        ]
     return list({str(fix.changes): fix for fix in found}.values())[:MOST_FIXES]
 
 

@@ -12,6 +12,7 @@ from compute.throughput.interval import Widths
 from compute.throughput.library import Library
 from compute.throughput.memory import GIB
 from compute.throughput.nearby import nearest_measurement
+from compute.throughput.pairing import pairing_note
 from compute.throughput.parameters import Parameters
 from compute.throughput.rates import Rates
 from compute.throughput.result import Bound, CurvePoint, Estimate, Measured, Memory, Range
@@ -235,6 +236,8 @@ def _curve(question: Question, own: int) -> list[CurvePoint]:
 def _notes(question: Question, served: Served) -> list[str]:
     deployment, load = question.deployment, question.load
     notes = list(deployment.model.notes)
+    if unusual := pairing_note(deployment.engine, deployment.device):
+        notes.append(unusual)
     if served.waiting > 0:
         waiting = round(served.waiting * deployment.layout.replicas)
         notes.append(

@@ -11,6 +11,11 @@ from compute.tool import Fix, Refused
 from content.gpus import Gpu, GpuCatalogue
 
 NUMBERS_EXAMPLE = "80GiB 3350GB/s 989TFLOPS"
+CPU = re.compile(
+    r"\b(cpu|epyc|xeon|threadripper|ryzen(?!\s*ai)|core\s*(i|ultra)\s*\d|graviton)", re.IGNORECASE
+)
+# 12 channels of DDR5-4800; 64 cores at 2.4 GHz with AVX-512: 128 bf16 FLOPs a cycle each
+CPU_EXAMPLE = "384GiB 461GB/s 20TFLOPS"
 INLINE_ECC = 15 / 16  # GDDR6 datacentre cards keep their check bits in the memory itself
 FIRMWARE = 0.995  # an "80 GB" card shows 79.6 GiB to the allocator
 APPLE_SHARE = 0.75  # macOS lets the GPU wire three quarters of the memory by default
@@ -157,6 +162,13 @@ def _several(given: str, number: int, gpu: Gpu) -> Refused:
 
 
 def _unknown(name: str, gpus: GpuCatalogue) -> Refused:
+    if CPU.search(name):
+        return Refused(
+            "A CPU is given by its numbers: memory, memory bandwidth, dense 16-bit TFLOP/s.",
+            field="gpu",
+            given=name[:60],
+            example=CPU_EXAMPLE,
+        )
     return Refused(
         "I don't know that GPU.",
         field="gpu",

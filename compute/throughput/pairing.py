@@ -8,7 +8,15 @@ from compute.throughput.hardware import Device
 from compute.tool import Refused
 
 # An engine that is not here runs on several makers' GPUs, or is being ported to them.
-MAKERS = {"tensorrt-llm": "NVIDIA", "atom": "AMD", "exllamav2": "NVIDIA or AMD"}
+MAKERS = {
+    "tensorrt-llm": ("NVIDIA",),
+    "atom": ("AMD",),
+    "exllamav2": ("NVIDIA", "AMD"),
+    "lmdeploy": ("NVIDIA",),
+    "gpt-fast": ("NVIDIA", "AMD"),
+    "llama.cpp": ("NVIDIA", "AMD", "Intel", "Apple"),
+    "ollama": ("NVIDIA", "AMD", "Apple"),
+}
 UNKNOWN_MAKER = "unknown"  # a GPU given by numbers
 # Families that an engine has no reader for: their documentation of formats, 2026-11.
 UNREAD = {
@@ -26,10 +34,11 @@ READ_BY_OTHERS = ("bf16", "fp8", "int4")
 
 def check_pairing(engine: Engine, weights: WeightDtype, device: Device) -> None:
     """Raises ``Refused`` where such an engine does not exist for the GPU or the format."""
-    makers = MAKERS.get(engine.name, "")
-    if makers and device.vendor != UNKNOWN_MAKER and device.vendor not in makers.split(" or "):
+    makers = MAKERS.get(engine.name, ())
+    if makers and device.vendor not in (UNKNOWN_MAKER, *makers):
+        named = " or ".join((", ".join(makers[:-1]), makers[-1])) if makers[1:] else makers[0]
         raise Refused(
-            f"{engine.name} runs on GPUs of {makers}; {device.name} is one of {device.vendor}.",
+            f"{engine.name} runs on GPUs of {named}; {device.name} is one of {device.vendor}.",
             field="engine",
             given=engine.name,
             nearest=("auto",),
@@ -44,6 +53,17 @@ def check_pairing(engine: Engine, weights: WeightDtype, device: Device) -> None:
             nearest=nearest,
             example=nearest[0],
         )
+
+
+def pairing_note(engine: Engine, device: Device) -> str:
+    """What to know of a pair that exists but is unusual; empty where it is not."""
+    if device.vendor != "Apple" or engine.name in MAKERS:
+        return ""
+    if engine.name == "vllm":
+        return (
+            "On Apple GPUs vLLM runs through the vLLM-Metal plug-in; nothing measured here used it."
+        )
+    return f"{engine.name} is not made for Apple GPUs: llama.cpp or vLLM-Metal is the usual choice."
 
 
 def _read_by(engine: Engine) -> tuple[str, ...]:

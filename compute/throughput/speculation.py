@@ -90,7 +90,8 @@ def _check_length(drafted: int, rate: float | None, length: float | None) -> Non
     if length is None:
         return
     if rate is not None:
-        raise _refuse("Give acceptance_rate or acceptance_length, not both", "acceptance_length")
+        words = "Give the chance (accept) or the acceptance_length, not both"
+        raise _refuse(words, "acceptance_length", f"{length:g}")
     if not 1.0 <= length <= drafted + 1:
         raise _refuse(
             f"With {drafted} drafted tokens a pass keeps 1 to {drafted + 1}, its own included",
@@ -142,7 +143,7 @@ def _usual_rate(kind: str, drafted: int) -> tuple[float, str]:
     """The acceptance rate that is published for a method, with its source."""
     if kind == "ngram":
         raise _refuse(
-            "How many n-grams come true depends on the text alone: give acceptance_rate",
+            "How many n-grams come true depends on the text alone: say the chance (accept)",
             "acceptance_rate",
             None,
             "0.3",
@@ -226,6 +227,6 @@ def _refuse(
         f"{message}.",
         field=field,
         given=given,
-        nearest=NEAREST if draft else (),
+        nearest=tuple(name for name in NEAREST if name != given) if draft else (),
         example=NEAREST[0] if draft else example,
     )

@@ -8,18 +8,19 @@ from typing import TextIO
 from compute.hub import is_model_id, model_config
 from compute.throughput.answer import assumptions_for
 from compute.throughput.arrange import arrange, unknown_draft
-from compute.throughput.compare import arrange_all, choices_of, repairs
+from compute.throughput.compare import Arrange, Choice, arrange_all, choices_of, repairs
 from compute.throughput.estimate import Question, estimate
 from compute.throughput.hardware import Device, resolve_gpus
 from compute.throughput.jsonl import answer_lines
 from compute.throughput.library import Library
 from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.plan import fewest_gpus, make_plan
+from compute.throughput.reach import reaching
 from compute.throughput.request import ThroughputRequest
 from compute.throughput.result import Estimate, ThroughputResult
 from compute.throughput.speculation import names_model
 from compute.throughput.targets import parse_targets
-from compute.tool import Context, Refused
+from compute.tool import Context, Fix, Refused
 from content.validate import validate_catalogues
 
 
@@ -75,7 +76,8 @@ class Calculator:
             osl=request.osl,
             estimates=estimates,
             plan=estimates[0].plan,
-            fixes=repairs(request, questions, choices, self.library, arranged),
+            fixes=repairs(request, questions, choices, self.library, arranged)
+            or self._reaching(estimates, questions, choices, arranged),
             assumptions=assumptions_for(questions[0], self.library),
             left_out=left_out,
             fewest_gpus=fewest_gpus([found.plan for found in estimates]),
@@ -87,6 +89,21 @@ class Calculator:
             return found
         plan = make_plan(question, parse_targets(request.slo), request.rate)
         return found.model_copy(update={"plan": plan})
+
+    def _reaching(
+        self,
+        estimates: list[Estimate],
+        questions: list[Question],
+        choices: list[Choice],
+        arranged: Arrange,
+    ) -> list[Fix]:
+        """Where no choice holds the targets: what would, for the choice nearest to them."""
+        plans = [found.plan for found in estimates]
+        if any(plan is None or plan.met for plan in plans):
+            return []
+        near = min(range(len(estimates)), key=lambda place: estimates[place].tpot_ms.value)
+        targets = parse_targets(choices[near].request.slo)
+        return reaching(questions[near], choices[near], targets, arranged, self.library.gpus)
 
     async def _model(self, request: ThroughputRequest, ctx: Context) -> ModelSpec:
         if request.config is not None:

@@ -33,9 +33,7 @@ def suggest_models(text: str) -> Sequence[Choice]:
 
 def show(request: ThroughputRequest, result: ThroughputResult) -> View:
     """The answer: one GPU in full, or several side by side."""
-    if len(result.estimates) > 1 or result.left_out:
-        return show_several(result)
-    return show_one(result)
+    return show_several(result) if len(result.estimates) > 1 else show_one(result)
 
 
 def details(request: ThroughputRequest, result: ThroughputResult) -> View:

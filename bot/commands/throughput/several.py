@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.command import number
 from bot.commands.throughput.curve import curve_chart
-from bot.commands.throughput.words import measured, ms, names, purpose, targets, ways
+from bot.commands.throughput.words import left_out, measured, ms, names, purpose, targets, ways
 from bot.view import Block, Bold, Heading, Note, Span, Table, Text, View
 from compute.throughput.result import Estimate, ThroughputResult
 
@@ -19,21 +19,25 @@ def show_several(result: ThroughputResult) -> View:
     fitting = [pair for pair in named if pair[0].fits]
     if not fitting:
         first: tuple[Span, ...] = (Bold("None of these fits: "), result.estimates[0].fit_sentence)
-        return View((Heading(first), *_left_out(result), *ways(result, "Fits")))
+        return View((Heading(first), *left_out(result), *ways(result, "Fits")))
     ordered = sorted(fitting, key=lambda pair: _order(pair[0], result))
     misfits = [pair for pair in named if not pair[0].fits]
     blocks: list[Block] = [Heading(_headline(ordered, result))]
-    if any(found.plan for found, _ in ordered):
+    if any(found.plan and found.plan.met for found, _ in ordered):
         blocks.append(_plans(ordered, result))
     blocks.append(_speeds(ordered, misfits, result))
     if result.osl:
         blocks.append(_bounds(ordered, result))
     blocks.append(Text((f"{ordered[0][1]}: {ordered[0][0].why}",)))
     blocks += [Note((f"{name} does not fit: {found.fit_sentence}",)) for found, name in misfits]
-    blocks += [*_left_out(result), *ways(result, "To fit as well")]
+    blocks += [*left_out(result), *ways(result, _title_of_ways(misfits))]
     blocks += _measurements(ordered)
     chart = curve_chart(result)
     return View((*blocks, chart) if chart else tuple(blocks))
+
+
+def _title_of_ways(misfits: list[Named]) -> str:
+    return "To fit as well" if misfits else "To hold them"
 
 
 def _label(result: ThroughputResult) -> str:
@@ -133,14 +137,6 @@ def _plans(ordered: list[Named], result: ThroughputResult) -> Table:
     title += "; GPUs in all" if rated else ""
     width = 4 if rated else 3
     return Table(columns[:width], tuple(row[:width] for row in rows), title=title)
-
-
-def _left_out(result: ThroughputResult) -> list[Block]:
-    several = len({found.weight_dtype for found in result.left_out}) > 1
-    return [
-        Note((f"{out.gpu_name}{f' {out.weight_dtype}' if several else ''}: {out.reason}",))
-        for out in result.left_out
-    ]
 
 
 def _measurements(ordered: list[Named]) -> list[Block]:

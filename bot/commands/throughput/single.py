@@ -6,6 +6,7 @@ from bot.command import number
 from bot.commands.throughput.curve import curve_chart
 from bot.commands.throughput.words import (
     interval,
+    left_out,
     machine,
     ms,
     notes,
@@ -23,14 +24,14 @@ def show_one(result: ThroughputResult) -> View:
     estimate = result.estimates[0]
     if not estimate.fits:
         misfit = Heading((Bold("Does not fit: "), estimate.fit_sentence))
-        return View((misfit, *ways(result, "Fits"), *notes(estimate)))
+        return View((misfit, *left_out(result), *ways(result, "Fits"), *notes(estimate)))
     speed = _speed(estimate, result)
     blocks: list[Block] = [Heading(speed)]
     if estimate.plan is not None:
         blocks = [Heading(_planned(estimate.plan, estimate)), Text(speed)]
         blocks += ways(result, "Holds them") if not estimate.plan.met else ()
     blocks += [Text((_timing(estimate, result),)), _facts(estimate), Text((estimate.why,))]
-    blocks += notes(estimate)
+    blocks += [*left_out(result), *notes(estimate)]
     chart = curve_chart(result)
     return View((*blocks, chart) if chart else tuple(blocks))
 

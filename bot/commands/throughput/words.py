@@ -21,8 +21,9 @@ def machine(estimate: Estimate, *, parallel: bool = True) -> str:
     """``2x H100 SXM, TP2``."""
     if estimate.n_gpus == 1:
         return estimate.gpu_name
-    split = [f"{n}{v}" for n, v in (("TP", estimate.tp), ("PP", estimate.pp), ("EP", estimate.ep))
-             if v > 1]  # fmt: skip
+    sizes = (("TP", estimate.tp), ("PP", estimate.pp), ("EP", estimate.ep),
+             ("DP", estimate.attn_dp))  # fmt: skip
+    split = [f"{name}{size}" for name, size in sizes if size > 1]
     tail = f", {'x'.join(split)}" if parallel and split else ""
     return f"{estimate.n_gpus}x {estimate.gpu_name}{tail}"
 
@@ -94,6 +95,15 @@ def notes(estimate: Estimate) -> list[Block]:
     elif estimate.fits:
         found.append(Note((f"no published measurement is near this; {estimate.range_why}",)))
     return found
+
+
+def left_out(result: ThroughputResult) -> list[Block]:
+    """What could not be compared, each with its reason."""
+    several = len({out.weight_dtype for out in result.left_out}) > 1
+    return [
+        Note((f"{out.gpu_name}{f' {out.weight_dtype}' if several else ''}: {out.reason}",))
+        for out in result.left_out
+    ]
 
 
 def ways(result: ThroughputResult, title: str) -> Sequence[Block]:
