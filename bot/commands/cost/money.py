@@ -1,0 +1,77 @@
+"""How amounts, shares and machines of the Cost Calculator are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bot.command import number
+from compute.cost.result import GpuChoice, ProviderCost, Range
+from compute.cost.verdict import usd as dollars
+
+UNKNOWN = "unknown"
+TINY = 0.001
+RESOLD = re.compile(r"(.+) \((.+)\)")
+
+
+def usd(value: float | None) -> str:
+    """``$7,904``, ``$0.83``, ``$0.0042``; what is not known is never a number."""
+    return UNKNOWN if value is None else dollars(value)
+
+
+def between(span: Range | None) -> str:
+    """``$17,900-$24,000``; one figure where both ends read the same."""
+    if span is None:
+        return UNKNOWN
+    ends = (usd(span.low), usd(span.high))
+    return "-".join(dict.fromkeys(ends))
+
+
+def percent(share: float) -> str:
+    """``31 %``; what rounds to nothing is ``< 0.1 %``, because it is not 0."""
+    return "< 0.1 %" if 0 < share < TINY else f"{number(share * 100, 2)} %"
+
+
+def count(value: float) -> str:
+    """``200,000``; a broken number with three digits."""
+    return f"{value:,.0f}" if value >= 1000 or float(value).is_integer() else number(value)
+
+
+def several(size: int, noun: str) -> str:
+    """``1 GPU``, ``8 GPUs``."""
+    return f"{size:,} {noun}" if size == 1 else f"{size:,} {noun}s"
+
+
+def seller(offer: ProviderCost) -> str:
+    """The provider's name, short: ``HuggingFace (novita)`` is ``novita via HuggingFace``."""
+    found = RESOLD.fullmatch(offer.provider_name)
+    return f"{found[2]} via {found[1]}" if found else offer.provider_name
+
+
+def distinct(offers: Iterable[ProviderCost], most: int) -> list[ProviderCost]:
+    """The first ``most`` offers; one seller's price under another's name counts once."""
+    found: dict[float, ProviderCost] = {}
+    for offer in offers:
+        if offer.usd_per_month is not None:
+            found.setdefault(offer.usd_per_month, offer)
+    return list(found.values())[:most]
+
+
+def fleet(choice: GpuChoice) -> str:
+    """All GPUs of the fleet: ``16x H200 SXM``; what follows the hours ``up to 16x``."""
+    most = "up to " if choice.mean_replicas < choice.replicas else ""
+    return f"{most}{choice.gpus:,}x {choice.gpu_name}"
+
+
+def replica(choice: GpuChoice) -> str:
+    """One replica's GPUs: ``8x H200 SXM``, or just the GPU's name."""
+    size = choice.n_gpus_per_replica
+    return choice.gpu_name if size == 1 else f"{size}x {choice.gpu_name}"
+
+
+def seconds(count: int) -> str:
+    """A bin's length: ``1 min``, ``10 s``, ``1 h``."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    return f"{count} s"
