@@ -6,7 +6,7 @@ WORKER ?= 1
 
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-fast lint format bench soak calibrate pictures clean
+.PHONY: run test test-fast lint format bench soak calibrate gpu-prices pictures clean
 
 # One stamp per set of packages: editing pyproject.toml or constraints.txt installs again.
 $(BIN)/python:
@@ -55,6 +55,10 @@ soak: $(VENV)/.dev
 
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m compute.throughput.calibrate
+
+# FEEDS: files or https addresses of the feeds named in content/catalogue/README.md
+gpu-prices: $(VENV)/.bot
+	$(BIN)/python -m content.refresh_gpu_prices $(FEEDS)
 
 pictures: $(VENV)/.dev
 	$(BIN)/python docs/make_pictures.py

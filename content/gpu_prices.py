@@ -101,9 +101,8 @@ class GpuPrices:
         self._offers = tuple(offers)
         self._ranges: dict[tuple[str, str], GpuPriceRange] = {}
         groups: dict[tuple[str, str], list[GpuOffer]] = {}
-        for offer in self._offers:
-            if offer.usable:
-                groups.setdefault((offer.gpu_key, offer.pricing), []).append(offer)
+        for offer in _newest_of_each(self._offers):
+            groups.setdefault((offer.gpu_key, offer.pricing), []).append(offer)
         for (key, pricing), found in groups.items():
             cheapest_first = tuple(sorted(found, key=lambda offer: offer.usd_per_gpu_hour))
             self._ranges[key, pricing] = GpuPriceRange(key, pricing, cheapest_first)
@@ -122,6 +121,20 @@ class GpuPrices:
         """The keys of all GPUs with a price, most listings first."""
         found = [r for (_, kind), r in self._ranges.items() if kind == pricing]
         return [r.gpu_key for r in sorted(found, key=lambda r: -len(r.offers))]
+
+
+def _newest_of_each(offers: Sequence[GpuOffer]) -> list[GpuOffer]:
+    """The usable offers; what two sources read of one seller counts once, as the newer has it."""
+    newest: dict[tuple[str, str, str], dt.date] = {}
+    for offer in offers:
+        what = (offer.provider, offer.gpu_key, offer.pricing)
+        newest[what] = max(newest.get(what, dt.date.min), offer.date or dt.date.min)
+    return [
+        offer
+        for offer in offers
+        if offer.usable
+        and (offer.date or dt.date.min) == newest[offer.provider, offer.gpu_key, offer.pricing]
+    ]
 
 
 def load_gpu_prices(path: Path = CATALOGUE / FILE) -> GpuPrices:

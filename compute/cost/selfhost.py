@@ -58,6 +58,7 @@ class Sizing:
         self._terms = terms
         self._rps = served.rps * speed
         self._headroom = Headroom(served.slots, terms.chance, terms.peakedness)
+        self._known: dict[float, tuple[int, float]] = {}  # curves ask for a volume three times
 
     def usd(self, requests_per_day: float, usd_per_hour: float | None = None) -> float:
         """USD a month; ``usd_per_hour`` of a GPU instead of the terms' own."""
@@ -73,12 +74,16 @@ class Sizing:
 
     def _replicas(self, demand: float) -> tuple[int, float]:
         """Replicas at the busiest time and their mean over the hours."""
-        least, headroom = self._terms.min_replicas, self._headroom
-        counts = [
-            (share, max(least, headroom.replicas(demand * load)))
-            for share, load in self._terms.shape.steps
-        ]
-        return counts[0][1], sum(share * count for share, count in counts)
+        if demand not in self._known:
+            least, replicas = self._terms.min_replicas, self._headroom.replicas
+            mean, most = 0.0, 0
+            for share, load in self._terms.shape.steps:
+                count = replicas(demand * load)
+                count = count if count > least else least
+                mean += share * count
+                most = most or count
+            self._known[demand] = most, mean
+        return self._known[demand]
 
     def _usd(self, most: int, mean: float, usd_per_hour: float | None = None) -> float:
         terms, gpus = self._terms, self.served.n_gpus

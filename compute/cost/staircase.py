@@ -7,7 +7,7 @@ from itertools import pairwise
 
 Cost = Callable[[float], float]  # requests per day -> USD a month
 
-HALVINGS = 40
+HALVINGS = 26
 MOST_EDGES = 8  # steps drawn exactly between two neighbouring volumes; beyond that it is a slope
 
 

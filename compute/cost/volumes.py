@@ -10,8 +10,8 @@ from compute.cost.offers import Offer
 from compute.cost.result import Breakeven, Curve
 from compute.cost.staircase import crossings, log_grid, staircase
 
-SEARCHED = 1e4  # times today's volume, up and down
-GRID = 121  # a factor of 1.17 between neighbours over eight decades
+SMALLEST, LARGEST = 1.0, 1e9  # requests a day between which the two sides are compared
+GRID = 91  # a factor of 1.26 between neighbours
 DRAWN = 20.0  # times the smallest and largest volume of interest
 POINTS = 41
 MOST_REPLICAS = 50_000  # beyond it both sides are straight lines
@@ -22,8 +22,8 @@ def search_grid(load: Load, choice: Choice) -> list[float]:
     """The volumes at which both sides are compared, up to ``MOST_REPLICAS`` replicas."""
     today = load.requests_per_day
     fastest = max(served.rps for served in choice.machine.served)
-    highest = max(today * 2, min(today * SEARCHED, MOST_REPLICAS * fastest * SECONDS_PER_DAY))
-    return log_grid(today / SEARCHED, highest, GRID)
+    highest = max(today * 10, min(LARGEST, MOST_REPLICAS * fastest * SECONDS_PER_DAY))
+    return log_grid(min(SMALLEST, today / 10), highest, GRID)
 
 
 def all_crossings(load: Load, offer: Offer | None, choice: Choice) -> tuple[list[float], bool]:

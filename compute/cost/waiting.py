@@ -83,21 +83,26 @@ class Headroom:
     def __init__(self, slots: int, chance: float, peakedness: float) -> None:
         self._servers = slots / peakedness  # of one replica
         self._chance = chance
-        self._peakedness = peakedness
+        self._beta = _beta(chance)
         self._carried = [0.0]  # the load in replicas that 0, 1, 2 ... replicas carry
 
     def replicas(self, load: float) -> int:
         """The fewest whole replicas that carry ``load`` (in replicas) within the chance."""
         if load <= self._carried[-1]:
             return bisect_left(self._carried, load)
+        if load * self._servers > EXACT_SERVERS:
+            return self._many(load)
         while len(self._carried) * self._servers <= EXACT_SERVERS:
             carried = most_load(len(self._carried) * self._servers, self._chance)
             self._carried.append(carried / self._servers)
             if load <= self._carried[-1]:
                 return len(self._carried) - 1
+        return self._many(load)
+
+    def _many(self, load: float) -> int:
         erlangs = load * self._servers
-        needed = erlangs + _beta(self._chance) * math.sqrt(erlangs)
-        return max(len(self._carried), math.ceil(needed / self._servers))
+        needed = math.ceil((erlangs + self._beta * math.sqrt(erlangs)) / self._servers)
+        return max(needed, math.floor(EXACT_SERVERS / self._servers) + 1)
 
     def wait(self, replicas: int, load: float) -> float:
         """P(wait) of ``load`` (in replicas) on ``replicas``."""
