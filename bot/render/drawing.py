@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.render import plot
+from bot.render.numbers import short_number
 from bot.render.palette import PALETTES, Palette, drawable
 from bot.view import Bar, Chart, Reference, Series, Theme
 
@@ -216,11 +217,3 @@ def shortened(text: str, most: int) -> str:
     """``text`` as it can be drawn, at most ``most`` characters of it."""
     text = drawable(text)
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def short_number(value: float) -> str:
-    """Tick labels: 0.5, 20, 1.5k, 40k, 2M."""
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.4g}{unit}"
-    return f"{value:.4g}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
+from bot.render.numbers import short_number
 from bot.view import (
     Anchor,
     Block,
@@ -19,6 +23,7 @@ from bot.view import (
     Heading,
     Link,
     Note,
+    Series,
     Table,
     Text,
     View,
@@ -27,6 +32,8 @@ from bot.view import (
 
 BARS = "▏▎▍▌▋▊▉█"
 BAR_COLUMNS = 30
+MOST_POINTS = 12  # of a line that is shown whole
+FEW_POINTS = 7
 
 
 def print_view(console: Console, view: View) -> None:
@@ -46,7 +53,7 @@ def _block(block: Block) -> RenderableType | None:
         case Table():
             return _table(block)
         case Chart():
-            return _bars(block)
+            return _chart(block)
         case File(name):
             return Styled(f"file: {name}", style="dim")
         case Link() | Button():
@@ -90,21 +97,51 @@ def _table(table: Table) -> Grid:
     return grid
 
 
-def _bars(chart: Chart) -> RenderableType:
-    """A chart's lines as bars of y, one row per point, which any terminal can show."""
-    top = max((y for series in chart.series for y in series.ys), default=0.0)
-    grid = Grid(title=chart.y_label, title_justify="left", box=None, pad_edge=False)
-    grid.add_column(chart.x_label, justify="right")
+def _chart(chart: Chart) -> RenderableType:
+    """Bars, one row per point, which any terminal can show; of long lines a few points."""
+    grid = Grid(title=printable(chart.title), title_justify="left", box=None, pad_edge=False)
+    grid.add_column(printable(chart.x_label), justify="right")
     grid.add_column("")
-    grid.add_column("", justify="right")
+    grid.add_column(printable(chart.y_label), justify="right")
+    top = max((bar.value for bar in chart.bars), default=0.0)
+    for bar in chart.bars:
+        grid.add_row(
+            printable(bar.name), Styled(_bar(bar.value / top if top else 0.0), style="cyan"),
+            printable(bar.label),
+        )  # fmt: skip
+    length = _length(chart)
     for series in chart.series:
         if len(chart.series) > 1:
             grid.add_row("", Styled(printable(series.name), style="bold"), "")
-        for x, y in zip(series.xs, series.ys, strict=True):
-            grid.add_row(f"{x:,.4g}", Styled(_bar(y, top), style="cyan"), f"{y:,.4g}")
+        for x, y in _some(series):
+            shown = f"{chart.y_prefix}{_short(y)}"
+            grid.add_row(_short(x), Styled(_bar(length(y)), style="cyan"), shown)
     return grid
 
 
-def _bar(value: float, top: float) -> str:
-    eighths = round(value / top * BAR_COLUMNS * 8) if top > 0 else 0
+def _short(value: float) -> str:
+    return short_number(float(f"{value:.3g}"))
+
+
+def _some(series: Series) -> list[tuple[float, float]]:
+    """All points of a short line, else a few from its first to its last."""
+    points = list(zip(series.xs, series.ys, strict=True))
+    if len(points) <= MOST_POINTS:
+        return points
+    last = len(points) - 1
+    return [points[round(place * last / (FEW_POINTS - 1))] for place in range(FEW_POINTS)]
+
+
+def _length(chart: Chart) -> Callable[[float], float]:
+    """From a value to its share of the longest bar, along the chart's own scale."""
+    values = [y for series in chart.series for y in series.ys if y > 0]
+    top, bottom = max(values, default=1.0), min(values, default=1.0)
+    if not chart.log_y or top == bottom:
+        return lambda y: y / top
+    floor = math.log(bottom) - (math.log(top) - math.log(bottom)) / BAR_COLUMNS
+    return lambda y: (math.log(y) - floor) / (math.log(top) - floor) if y > 0 else 0.0
+
+
+def _bar(share: float) -> str:
+    eighths = round(max(share, 0.0) * BAR_COLUMNS * 8)
     return BARS[-1] * (eighths // 8) + (BARS[eighths % 8 - 1] if eighths % 8 else "")

@@ -8,7 +8,8 @@ import math
 import pytest
 from PIL import Image
 
-from bot.render.drawing import draw, short_number, shortened
+from bot.render.drawing import draw, shortened
+from bot.render.numbers import short_number
 from bot.render.palette import PALETTES, drawable
 from bot.view import Bar, Chart, Mark, Reference, Series, Theme
 

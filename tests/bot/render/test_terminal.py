@@ -7,6 +7,7 @@ from rich.console import Console
 from bot.render.terminal import print_view
 from bot.view import (
     Anchor,
+    Bar,
     Bold,
     Button,
     Chart,
@@ -56,3 +57,24 @@ def test_a_chart_is_bars_in_proportion() -> None:
 
 def test_buttons_have_no_place_in_a_terminal() -> None:
     assert printed(Button("Share", "share"), Link("Page", "/r/x")).strip() == ""
+
+
+def test_a_long_line_is_a_few_points_from_its_first_to_its_last() -> None:
+    xs = tuple(float(n) for n in range(1, 501))
+    text = printed(Chart("t", "x", "y", (Series("s", xs, xs),), alt="", y_prefix="$"))
+    lines = [line for line in text.splitlines() if "$" in line]
+    assert len(lines) == 7 and "$1" in lines[0] and "$500" in lines[-1]
+
+
+def test_on_a_logarithmic_axis_the_smallest_value_still_has_a_bar() -> None:
+    line = Series("s", (1.0, 2.0, 3.0), (1.0, 1e3, 1e6))
+    text = printed(Chart("t", "x", "y", (line,), alt="", log_y=True))
+    counts = [line.count("█") for line in text.splitlines() if "█" in line]
+    assert counts[0] >= 1 and counts[2] == 30 and 12 <= counts[1] <= 18
+
+
+def test_bars_are_printed_with_their_names_and_words() -> None:
+    bars = (Bar("A100", 50.0, "$50"), Bar("H100", 100.0, "$100"))
+    text = printed(Chart("t", "USD", "", (), alt="", bars=bars))
+    lines = [line for line in text.splitlines() if "█" in line]
+    assert "A100" in lines[0] and lines[0].count("█") == 15 and "$100" in lines[1]
