@@ -95,8 +95,10 @@ class Answers:
             return
         with self._following.being_shown(outcome.id):
             await self.show(reply, showing)
-        followed = Followed(ask.command, outcome, reply.posted, reply.interaction)
-        self._following.follow(followed)
+        stands = showing.view if reply.posted is not None else None
+        self._following.follow(
+            Followed(ask.command, outcome, reply.posted, reply.interaction, last=stands)
+        )
 
     async def _not_here(self, reply: Reply, ask: Ask) -> bool:
         """Away from the home servers only what works anywhere is run, whatever was sent."""

@@ -80,9 +80,10 @@ class AnswerSender:
         self._parts = parts
         self._client = client
 
-    def register(self, outbox: Outbox) -> None:
+    def register(self, outbox: Outbox, *, grace_s: float = GRACE_S) -> None:
         """Take all effects of this kind."""
-        outbox.register(KIND, self, at_once=AT_ONCE, send_limit_s=SEND_LIMIT_S, grace_s=GRACE_S)
+        limit_s = min(SEND_LIMIT_S, grace_s * 0.75)
+        outbox.register(KIND, self, at_once=AT_ONCE, send_limit_s=limit_s, grace_s=grace_s)
 
     async def send(self, effect: Effect) -> Receipt:
         """Post it where it is taken. Raises ``Later`` and ``Never``."""

@@ -204,6 +204,14 @@ class FakeDiscord:
         channel.denied = channel.denied | bits(*permissions) if permissions else 0
         await self.gateway.channel_changed(channel)
 
+    async def delete_channel(self, channel: Channel) -> None:
+        """Take a channel away, with its messages."""
+        assert channel.guild is not None
+        channel.guild.channels.remove(channel)
+        del self.channels[channel.id]
+        await self.gateway.dispatch("CHANNEL_DELETE", channel.payload(self.app_id),
+                                    channel.guild.id)  # fmt: skip
+
     def fault(self, method: str, path: str, **what: Any) -> Fault:
         """Plan a ``Fault`` for requests of ``method`` (or ``*``) whose path fits a pattern."""
         return self.faults.add(Fault(method, path, **what))

@@ -39,6 +39,7 @@ class User:
         self.name = name
         self.roles: tuple[str, ...] = ()
         self.locale = "en-US"
+        self.closed = False  # takes no direct messages
         self.json = user_payload(user_id, name)
 
     @property

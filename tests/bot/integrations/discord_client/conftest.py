@@ -20,13 +20,15 @@ from bot.command import Command
 from bot.integrations.discord_client.client import DiscordService, K2CClient
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.limits import Limiter
+from bot.outbox import Outbox
 from bot.results import Results
-from bot.runner import Runner
+from bot.runner import LiveRun, Runner
 from bot.store import Store
 from compute.context import LocalContext
 from config.settings import load_settings
 from tests.bot.integrations.discord_client import pace
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.jobs import FakeJobs
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -38,6 +40,8 @@ class Bot:
     service: DiscordService
     parts: DiscordParts
     running: asyncio.Task[None]
+    outbox: Outbox
+    delivering: asyncio.Task[None]
 
     @property
     def client(self) -> K2CClient:
@@ -55,6 +59,8 @@ class World:
     charts: pace.Charts = field(default_factory=pace.Charts)
     settings: dict[str, Any] = field(default_factory=dict)
     tracebacks: int = 0  # how many this test is meant to log
+    jobs: FakeJobs | None = None
+    grace_s: float = 1.0  # before a message of unknown fate is looked for
 
     @asynccontextmanager
     async def bot(
@@ -64,6 +70,9 @@ class World:
         store = await Store.open(self.folder / "k2c.sqlite")
         context = LocalContext("http://127.0.0.1:9")
         results = Results(store)
+        outbox = Outbox(store)
+        if self.jobs is not None:
+            self.jobs.connect(store, outbox.wake)
         given: dict[str, Any] = {
             "discord_token": self.fake.token,
             "discord_api_base": self.fake.api_base,
@@ -74,25 +83,37 @@ class World:
         parts = DiscordParts(
             settings=settings,
             commands=commands or {"pace": pace.command()},
-            runner=Runner(results, context, retention_days=90),
+            runner=Runner(
+                results, context, retention_days=90, jobs=self.jobs, live=_live(commands or {})
+            ),
             results=results,
             store=store,
             charts=self.charts,
             limiter=Limiter(),
             base_url="https://k2c.example",
+            jobs=self.jobs,
         )
         service = DiscordService(parts)
-        bot = Bot(service, parts, asyncio.create_task(service.start()))
+        service.answers.register(outbox, grace_s=self.grace_s)
+        delivering = asyncio.create_task(outbox.run())
+        running = asyncio.create_task(service.start())
+        bot = Bot(service, parts, running, outbox, delivering)
         try:
             if wait:
                 await asyncio.wait_for(service.ready.wait(), 10)
                 await self.fake.ready()
             yield bot
         finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
             await service.close()
             await asyncio.gather(bot.running, return_exceptions=True)
             await context.close()
             await store.close()
+
+
+def _live(commands: Mapping[str, Command]) -> dict[str, LiveRun]:
+    return {name: c.live for name, c in commands.items() if c.live is not None}
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.fakes.discord.calls import Route
-from tests.fakes.discord.routes import application, channels, commands, replies
+from tests.fakes.discord.routes import application, channels, commands, direct, replies
 
 ALL: tuple[Route, ...] = (
     *application.ROUTES,
     *commands.ROUTES,
     *replies.ROUTES,
     *channels.ROUTES,
+    *direct.ROUTES,
 )

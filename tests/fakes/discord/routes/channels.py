@@ -47,6 +47,8 @@ def _own(fake: FakeDiscord, stored: Stored) -> Stored:
 
 
 def _need_for(fake: FakeDiscord, channel: Channel, call: Call) -> None:
+    if channel.recipient is not None and fake.people[channel.recipient["id"]].closed:
+        raise ApiError(50007)
     speak = "send_messages_in_threads" if channel.type == THREAD else "send_messages"
     fake.need(channel, speak)
     if call.uploads:
