@@ -1,0 +1,1 @@
+"""The queue's server: ours, started detached beside the bot, or an existing NATS."""

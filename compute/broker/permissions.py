@@ -1,0 +1,73 @@
+"""What a worker may do on the queue, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compute.jobs.subjects import (
+    CARD_BUCKET,
+    INFO_BUCKET,
+    STATE_BUCKET,
+    STREAM,
+    artefact_bucket,
+    bell,
+    cancel_subject,
+    consumer_of,
+)
+
+API = "$JS.API"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that was added. ``lanes`` empty: every lane that its machine serves."""
+
+    name: str
+    key: str  # public
+    lanes: tuple[str, ...] = ()
+    added_at: float = 0.0  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Subjects of NATS, with its wildcards."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox_prefix(name: str) -> str:
+    """Where answers to this client arrive; another's answers are no business of it."""
+    return f"_INBOX_{name}"
+
+
+def of_worker(worker: Worker) -> Permissions:
+    """Take and acknowledge jobs of its lanes; write its own states, card and files; hear bells."""
+    name, bucket = worker.name, artefact_bucket(worker.name)
+    consumers = [consumer_of(lane) for lane in worker.lanes] or ["*"]
+    return Permissions(
+        publish=(
+            f"{API}.CONSUMER.NAMES.{STREAM}",
+            *(f"{API}.CONSUMER.MSG.NEXT.{STREAM}.{consumer}" for consumer in consumers),
+            *(f"$JS.ACK.{STREAM}.{consumer}.>" for consumer in consumers),
+            *_own_key(STATE_BUCKET, f"{name}.>"),
+            *_own_key(CARD_BUCKET, name),
+            f"{API}.STREAM.INFO.KV_{INFO_BUCKET}",
+            f"{API}.DIRECT.GET.KV_{INFO_BUCKET}.$KV.{INFO_BUCKET}.>",
+            f"{API}.STREAM.INFO.OBJ_{bucket}",
+            f"{API}.STREAM.MSG.GET.OBJ_{bucket}",
+            f"{API}.DIRECT.GET.OBJ_{bucket}.>",
+            f"{API}.STREAM.PURGE.OBJ_{bucket}",
+            f"$O.{bucket}.>",
+        ),
+        subscribe=(f"{inbox_prefix(name)}.>", bell(">"), cancel_subject(name)),
+    )
+
+
+def _own_key(bucket: str, key: str) -> tuple[str, ...]:
+    """Write and read ``key``. Reads name the key in the subject: by number would be any key."""
+    return (
+        f"{API}.STREAM.INFO.KV_{bucket}",
+        f"{API}.DIRECT.GET.KV_{bucket}.$KV.{bucket}.{key}",
+        f"$KV.{bucket}.{key}",
+    )

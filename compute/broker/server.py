@@ -1,0 +1,212 @@
+"""The embedded server: start or reuse, stop, look at. Everything here may wait for seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compute.broker import process
+from compute.broker.access import Access
+from compute.broker.certs import SERVER, SERVER_KEY, ensure_certificates, read_authority
+from compute.broker.config import Listener, Server, config_text
+from compute.broker.folder import BrokerError, Folder
+from compute.broker.keys import public_key
+from compute.broker.permissions import Worker
+from compute.broker.place import Place, place_of
+
+ADDRESS = "address.json"  # the Place, with the port that was taken
+WORKERS = "workers.json"
+TRIES = 3  # another program may take a free port between our look and the server's start
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``pid`` None: no process. ``answers``: it is up; ``version`` is what it says itself.
+
+    ``urls`` are those of this machine, ``store_bytes`` what it keeps on disk.
+    """
+
+    pid: int | None
+    answers: bool
+    version: str
+    urls: tuple[str, ...]
+    public_url: str
+    store_bytes: int
+
+
+def ensure_broker(folder: Path, listen: str = "", public_url: str = "") -> Access:
+    """The running server of ``folder``, started if need be; the access of user "bot".
+
+    ``listen`` is host:port for workers from elsewhere ("" = loopback, any free port);
+    ``public_url`` (tls:// or wss://) how they reach it. A server that runs with other settings is
+    started again with these. Raises ``BrokerError`` with a sentence for the operator.
+    """
+    home, wanted = Folder.at(folder), place_of(listen, public_url)
+    with home.locked():
+        pid = process.running_pid(home)
+        if pid is not None and not _reusable(home, wanted, pid):
+            process.stop(home, pid)
+            pid = None
+        if pid is None:
+            _start(home, wanted)
+    return broker_access(folder)
+
+
+def broker_access(folder: Path, name: str = "bot") -> Access:
+    """How ``name`` ("bot", "local" or "sys") reaches the server of ``folder`` on this machine."""
+    home = Folder.at(folder)
+    place = held_place(home)
+    ca = read_authority(home) if place.tls else ""
+    return Access((place.local_url,), name, home.seeds()[name], ca=ca)
+
+
+def stop_broker(folder: Path) -> bool:
+    """End the server of ``folder``; False where none runs."""
+    if not folder.exists():
+        return False
+    home = Folder.at(folder)
+    with home.locked():
+        pid = process.running_pid(home)
+        if pid is not None:
+            process.stop(home, pid)
+    return pid is not None
+
+
+def broker_status(folder: Path) -> Status:
+    """What runs there. Starts and changes nothing. Raises ``BrokerError`` where nothing ever ran."""
+    home = Folder(folder.resolve())
+    place = held_place(home)
+    said = process.greeting(place.local_host, place.port) or {}
+    ours = said.get("server_name") == home.server_name
+    kept = sum(path.stat().st_size for path in home.store.rglob("*") if path.is_file())
+    return Status(
+        pid=process.running_pid(home),
+        answers=ours,
+        version=str(said.get("version", "")) if ours else "",
+        urls=(place.local_url,),
+        public_url=place.public_url,
+        store_bytes=kept,
+    )
+
+
+def held_place(home: Folder) -> Place:
+    """Where the server of ``home`` listens, or did last. Raises ``BrokerError`` if it never ran."""
+    held = home.read(ADDRESS)
+    if not held:
+        raise BrokerError(f"No queue was started in {home.path} yet: k2c up does.")
+    try:
+        return Place(**held)
+    except TypeError:
+        raise BrokerError(f"{home.path / ADDRESS} is not what was written there.") from None
+
+
+def read_workers(home: Folder) -> list[Worker]:
+    """Those that were added, in that order. Raises ``BrokerError`` for a damaged file."""
+    try:
+        rows = home.read(WORKERS).get("workers", [])
+        return [Worker(**{**row, "lanes": tuple(row["lanes"])}) for row in rows]
+    except (TypeError, KeyError):
+        raise BrokerError(f"{home.path / WORKERS} is not what was written there.") from None
+
+
+def reload(home: Folder) -> None:
+    """Write the configuration anew and wait until a running server has read it (0.01 s).
+
+    Connections of those who stay are not touched. Raises ``BrokerError`` where it is refused.
+    """
+    home.write_text(home.config.name, _config(home, held_place(home)))
+    pid = process.running_pid(home)
+    if pid is not None:
+        process.reload(home, pid)
+
+
+def prepare(home: Folder, wanted: Place) -> Place:
+    """Everything that a server needs to start, with a port that is free now."""
+    place = _with_ports(home, wanted)
+    if place.tls or place.websocket_tls:
+        ensure_certificates(home, place.hosts)
+    home.store.mkdir(mode=0o700, exist_ok=True)
+    home.write(ADDRESS, dataclasses.asdict(place))
+    home.write_text(home.config.name, _config(home, place))
+    return place
+
+
+def _reusable(home: Folder, wanted: Place, pid: int) -> bool:
+    """Whether what runs is up, soon if it was only just started, and as the settings want it."""
+    try:
+        held = held_place(home)
+        same = held == (dataclasses.replace(wanted, port=wanted.port or held.port))
+        if not same or home.config.read_text(encoding="utf-8") != _config(home, held):
+            return False
+        process.wait_until_up(home, pid, held.local_host, held.port)
+    except (BrokerError, OSError):
+        return False
+    return True
+
+
+def _start(home: Folder, wanted: Place) -> None:
+    for attempt in range(1, TRIES + 1):
+        place = prepare(home, wanted)
+        try:
+            return process.start(home, place.local_host, place.port)
+        except BrokerError:
+            _end_half_started(home)
+            if attempt == TRIES or wanted.port:
+                raise
+
+
+def _end_half_started(home: Folder) -> None:
+    pid = process.running_pid(home)
+    if pid is not None:
+        process.stop(home, pid)
+
+
+def _with_ports(home: Folder, wanted: Place) -> Place:
+    """The port of last time where it is free, so that workers find the server again."""
+    for host, port in ((wanted.host, wanted.port), (wanted.websocket_host, wanted.websocket_port)):
+        if port and not _is_free(host, port):
+            raise BrokerError(f"{host}:{port} is taken by another program: set K2C_NATS_LISTEN.")
+    if wanted.port:
+        return wanted
+    last = int(home.read(ADDRESS).get("port", 0))
+    port = last if last and _is_free(wanted.host, last) else _free_port(wanted.host)
+    return dataclasses.replace(wanted, port=port)
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _config(home: Folder, place: Place) -> str:
+    files: dict[str, Any] = {"certificate": home.path / SERVER, "key": home.path / SERVER_KEY}
+    websocket = Listener(
+        place.websocket_host, place.websocket_port, **(files if place.websocket_tls else {})
+    )
+    return config_text(
+        Server(
+            name=home.server_name,
+            store=home.store,
+            pid=home.pid,
+            log=home.log,
+            nats=Listener(place.host, place.port, **(files if place.tls else {})),
+            websocket=websocket if place.websocket_host else None,
+            keys={name: public_key(seed) for name, seed in home.seeds().items()},
+            workers=read_workers(home),
+        )
+    )

@@ -1,0 +1,207 @@
+"""One connection to the queue, the same for bot and worker: it comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error
+
+from compute.broker.access import ENCRYPTED, Access
+from compute.broker.permissions import inbox_prefix
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 10.0
+RETRY_S = 0.5  # between two attempts; a restarted server answers after 0.03 s
+PING_S = 10  # a connection that a router forgot is found dead after three of these
+ANSWER_S = 5
+NOT_OURS = ("authorization violation", "authentication", "user jwt", "permissions violation for")
+
+Callback = Callable[[], object]
+
+
+class ConnectionRefused(Exception):
+    """The queue will not have us or is not there; the message is one sentence."""
+
+
+async def connect(
+    access: Access,
+    *,
+    on_down: Callback | None = None,
+    on_up: Callback | None = None,
+    on_closed: Callback | None = None,
+    patience_s: float | None = PATIENCE_S,
+) -> Client:
+    """A connection that comes back by itself, however long the server is away.
+
+    ``on_down`` and ``on_up`` hear of each loss and return (functions or coroutine functions),
+    ``on_closed`` of the end: closed by us, or this key is refused from now on. Raises
+    ``ConnectionRefused`` at once for a wrong key, certificate or server without encryption, and
+    after ``patience_s`` seconds (None = never) where no server answers.
+    """
+    client = _EncryptedClient()
+    trouble = _Trouble(access, client)
+    trying = asyncio.ensure_future(
+        client.connect(
+            **_options(access),
+            error_cb=trouble.heard,
+            disconnected_cb=_calling(on_down),
+            reconnected_cb=_calling(on_up),
+            closed_cb=_calling(on_closed),
+        )
+    )
+    refused = asyncio.ensure_future(trouble.refused.wait())
+    try:
+        await asyncio.wait(
+            (trying, refused), timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if trying.done():
+            await trying
+            trouble.connected = True
+            return client
+    except Error as error:
+        trouble.last = error
+    finally:
+        refused.cancel()
+        if not trouble.connected:
+            await _abandon(client, trying)
+    raise ConnectionRefused(trouble.sentence())
+
+
+class _EncryptedClient(Client):
+    """Where the address says tls, nothing of us is sent without it.
+
+    nats-py encrypts only if the server's first line, which travels in the clear, asks for it:
+    whoever sits between could cut that out. This is called on each (re)connection, after the
+    handshake and before the first word of ours.
+    """
+
+    def _connect_command(self) -> bytes:
+        server, transport = self._current_server, self._transport
+        if server is not None and server.uri.scheme == "tls":
+            writer = getattr(transport, "_io_writer", None)
+            if writer is None or writer.get_extra_info("ssl_object") is None:
+                raise _NotEncrypted("nats: the server offers no encryption")
+        command: bytes = super()._connect_command()  # type: ignore[no-untyped-call]
+        return command
+
+
+class _NotEncrypted(Error):
+    pass
+
+
+class _Trouble:
+    """What went wrong last, and whether another attempt could end differently."""
+
+    def __init__(self, access: Access, client: Client) -> None:
+        self.access = access
+        self.client = client
+        self.last: Exception | None = None
+        self.refused = asyncio.Event()
+        self.connected = False
+        self.closing: asyncio.Future[None] | None = None
+
+    async def heard(self, error: Exception) -> None:
+        """nats-py's error callback: without one it prints every failed attempt with its trace."""
+        log.log(logging.INFO if self.connected else logging.DEBUG, "queue: %s", _words(error))
+        self.last = error
+        if not self._final(error):
+            return
+        self.refused.set()
+        if self.connected and self.closing is None:
+            # nats-py would try this key again, twice a second, for ever.
+            self.closing = asyncio.ensure_future(self.client.close())
+
+    def _final(self, error: Exception) -> bool:
+        text = str(error).lower()
+        denied = "permissions violation" in text  # of one subject, not of the connection
+        unwanted = any(word in text for word in NOT_OURS) and not denied
+        return unwanted or isinstance(error, _NotEncrypted) or _certificate_error(error) is not None
+
+    def sentence(self) -> str:
+        """For the operator; it holds no key."""
+        where = ", ".join(self.access.urls)
+        if self.last is None:
+            return f"No queue answers at {where}."
+        certificate = _certificate_error(self.last)
+        if certificate is not None:
+            return f"The certificate at {where} is not trusted: {certificate.verify_message}."
+        if isinstance(self.last, _NotEncrypted):
+            return f"The server at {where} offers no encryption, but its address asks for it."
+        if self._final(self.last):
+            return f"The queue at {where} refuses the key of {self.access.name}."
+        return f"No queue answers at {where} ({_words(self.last)})."
+
+
+def _options(access: Access) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "servers": list(access.urls),
+        "name": access.name,
+        "inbox_prefix": inbox_prefix(access.name),
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RETRY_S,
+        "connect_timeout": ANSWER_S,
+        "ping_interval": PING_S,
+    }
+    if access.seed:
+        options["nkeys_seed_str"] = access.seed
+    if access.creds:
+        options["user_credentials"] = access.creds
+    if any(url.startswith(ENCRYPTED) for url in access.urls):
+        options["tls"] = _trust(access)
+    return options
+
+
+def _trust(access: Access) -> ssl.SSLContext:
+    """Only the authority of the token where it names one, else those of the system."""
+    context = ssl.create_default_context(cadata=access.ca or None)
+    if access.ca and access.seed:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3  # our own server: no older client exists
+    return context
+
+
+def _calling(callback: Callback | None) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        try:
+            outcome = callback() if callback else None
+            if inspect.isawaitable(outcome):
+                await outcome
+        except Exception:
+            log.exception("what hears of the connection failed")
+
+    return call
+
+
+async def _abandon(client: Client, trying: asyncio.Future[None]) -> None:
+    """Leave nothing open: ``close`` alone skips what a failed attempt has opened."""
+    trying.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await trying
+    with contextlib.suppress(Exception):
+        await client.close()
+    transport = client._transport
+    if transport:
+        with contextlib.suppress(Exception):
+            transport.close()
+            await transport.wait_closed()
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The reason under what the TLS or the websocket library raised."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        inner = getattr(error, "certificate_error", None) or error.__cause__
+        error = inner if isinstance(inner, BaseException) else None
+    return None
+
+
+def _words(error: Exception) -> str:
+    return str(error).removeprefix("nats: ").strip("' ") or type(error).__name__
