@@ -1,0 +1,157 @@
+"""What the broker has against what SQLite says, again and again: nothing is lost, nothing stays.
+
+A broker may come back without what it knew, a message may never be delivered again, a worker may
+vanish after its last word. SQLite is right; the broker is brought in line with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from bot.jobs import ledger
+from bot.jobs.desk import Desk
+from bot.jobs.dispatch import Dispatcher, withdraw
+from bot.jobs.finish import LOST, Finisher, cancelled, failed
+from bot.jobs.listen import Listener, tell_to_stop
+from bot.jobs.order import Queued
+from bot.jobs.run import Run
+from compute.jobs.job import MAX_ATTEMPTS
+from compute.jobs.queue import QueueDown
+from compute.jobs.streams import DUPLICATE_S
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+log = logging.getLogger(__name__)
+
+REPEAT_S = 1.0  # between two words to a worker that is to stop
+GIVE_UP_LEASES = 3  # a message that nobody gets although somebody could is published anew
+
+
+class Auditor:
+    """Runs beside everything else until cancelled."""
+
+    def __init__(
+        self, desk: Desk, dispatcher: Dispatcher, finisher: Finisher, listener: Listener
+    ) -> None:
+        self._desk = desk
+        self._dispatcher = dispatcher
+        self._finisher = finisher
+        self._listener = listener
+        self._idle_since: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Compare every fifth of a lease, so that a leftover goes before it is delivered again."""
+        every_s = min(self._desk.timing.renew_s, REPEAT_S)
+        compared = float("-inf")
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                self._dispatcher.look()
+                await self._stop_cancelled()
+                if time.monotonic() - compared >= self._desk.timing.renew_s:
+                    compared = time.monotonic()
+                    await self.compare()
+            except QueueDown as error:
+                log.info("the queue cannot be compared: %s", error)
+            except Exception:
+                log.exception("the comparison of queue and database failed")
+
+    async def compare(self) -> None:
+        """One look at everything."""
+        desk = self._desk
+        if not desk.queue.up:
+            self._idle_since.clear()
+            return
+        open_before = set(desk.runs)
+        present = await desk.queue.present()
+        for job, lane in present.items():
+            # A run that was opened while the broker answered is none of the leftovers.
+            if job not in desk.runs and not self._opened(job, open_before):
+                await withdraw(desk, lane, job)
+        for run in [run for run in desk.runs.values() if run.published_at and not run.settled]:
+            if run.sending or run.id not in open_before:
+                continue
+            if run.id in present:
+                run.confirmed, run.missing_since = True, 0.0
+                await self._check_idle(run)
+            else:
+                await self._check_missing(run)
+
+    async def _stop_cancelled(self) -> None:
+        for run in [run for run in self._desk.runs.values() if run.cancelling and not run.settled]:
+            if self._desk.presence.online(run.worker):
+                await tell_to_stop(self._desk, run)
+            elif self._desk.queue.up and await withdraw(self._desk, run.lane, run.id):
+                # Its worker is gone and no other will get it: there is nobody to wait for.
+                await self._finisher.end(run, cancelled(self._desk.clock()))
+
+    async def _check_missing(self, run: Run) -> None:
+        """There is no message: it was never stored, its last word is on the way, or it is lost."""
+        if await self._heard_after_all(run):
+            return
+        now, desk = time.monotonic(), self._desk
+        claimed = run.attempt > run.base
+        fresh = desk.clock() - run.published_at < DUPLICATE_S / 2
+        if not claimed and not run.confirmed and fresh:
+            await self._dispatcher.again(run)  # stored once however often it is sent
+            return
+        run.missing_since = run.missing_since or now
+        # Whoever may still work on it can renew nothing and ends itself within a lease.
+        if now - run.missing_since >= desk.timing.lease_s:
+            await self._resubmit(run, "the broker no longer has it")
+
+    async def _check_idle(self, run: Run) -> None:
+        """There is a message, but does anybody get it who could?"""
+        desk, now = self._desk, time.monotonic()
+        queued = Queued(run.id, run.lane, run.tool, run.schema_id)
+        worked_on = desk.presence.job(run.worker) == run.id if run.worker else False
+        idle = not worked_on and any(h.free and h.serves(queued) for h in desk.hands())
+        if not idle:
+            self._idle_since.pop(run.id, None)
+            return
+        since = self._idle_since.setdefault(run.id, now)
+        if now - since >= GIVE_UP_LEASES * desk.timing.lease_s and not await self._heard_after_all(
+            run
+        ):
+            await withdraw(desk, run.lane, run.id)
+            await self._resubmit(run, "no worker gets it although one is free")
+
+    async def _heard_after_all(self, run: Run) -> bool:
+        """Whether the broker holds a last word that has not come to us."""
+        said = await self._desk.queue.last_state(run.id)
+        if said is not None and self._desk.runs.get(run.id) is run:
+            self._listener.on_state(said[0], run.id, said[1])
+        return run.settled or self._desk.runs.get(run.id) is not run
+
+    async def _resubmit(self, run: Run, why: str) -> None:
+        desk, base = self._desk, run.attempt
+        self._idle_since.pop(run.id, None)
+        log.warning("job %s: %s", run.id, why)
+        if run.cancelling:
+            await self._finisher.end(run, cancelled(desk.clock()))
+        elif base >= MAX_ATTEMPTS:
+            await self._finisher.end(run, failed("lost", LOST, desk.clock()))
+        else:
+            desk.counters.resubmitted += 1
+            await desk.queue.forget("*", run.id)
+
+            def change(db: Database) -> bool:
+                return ledger.requeue(db, run.id, base)
+
+            run.settled = True
+            await self._dispatcher.change(change, lambda _: self._back(run, base))
+
+    @staticmethod
+    def _back(run: Run, base: int) -> None:
+        run.requeued(base)
+        run.settled = False
+
+    def _opened(self, job: str, before: set[str]) -> bool:
+        """Whether ``job`` was open when the comparison began: it has just ended, its message may
+        be acknowledged a moment later, and the next comparison will see.
+        """
+        return job in before
