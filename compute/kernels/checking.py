@@ -1,7 +1,8 @@
 """Checks every implementation against float64: values, inputs left alone, outputs of its own.
 
-Run ``python -m compute.kernels.checking [OP ...]``: on a GPU all backends, without one Triton in
-its interpreter and PyTorch. Each check is a line; the exit code is 1 when one is wrong.
+Run ``python -m compute.kernels.checking [OP ...]``: on a GPU all backends as they are, without one
+PyTorch, Triton in its interpreter and CUDA by emulation. Each check is a line; the exit code is 1
+when one is wrong.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from compute.kernels.emulation import SWITCH as CUDA_ON_CPU
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +58,7 @@ def check(
     operator: Operator, implementation: Implementation, case: Case, dtype: str, device: str
 ) -> Check:
     """Run once and judge. Whatever it raises is its fault, and said."""
-    from compute.kernels.judging import as_tuple, judge
+    from compute.kernels.judging import as_tuple, judge, slack_of
 
     inputs = case.inputs
     said = (operator.name, implementation.name, dtype, case.name)
@@ -68,7 +71,8 @@ def check(
         again = implementation(**inputs)
     except Exception as error:
         return Check(*said, float("inf"), 0.0, why=f"raises {type(error).__name__}: {error}")
-    verdict = judge(operator, inputs, got, operator.reference(**before), dtype)
+    slack = slack_of(implementation.backend)
+    verdict = judge(operator, inputs, got, operator.reference(**before), dtype, slack)
     why = verdict.why or _manners(implementation, inputs, before, as_tuple(got), as_tuple(again))
     return Check(*said, verdict.error, verdict.allowed, why=why)
 
@@ -127,13 +131,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _device() -> str:
-    """The GPU, or else the CPU with Triton's interpreter, which must be on before its import."""
+    """The GPU, or else the CPU with interpreter and emulation, on before Triton is imported."""
     if "triton" not in sys.modules and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
         import torch
 
         if torch.cuda.is_available():
             return "cuda"
     os.environ.setdefault("TRITON_INTERPRET", "1")
+    os.environ.setdefault(CUDA_ON_CPU, "1")
     return "cpu"
 
 

@@ -18,6 +18,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from compute.kernels.emulation import emulated
+from compute.kernels.emulation import launch as emulation_launch
 from compute.kernels.operator import Cubin
 
 HERE = Path(__file__).parent
@@ -80,6 +82,12 @@ class CudaKernel:
         """
         if 0 in grid:
             return
+        if emulated():
+            joined = ", ".join(map(str, template))
+            emulation_launch(
+                self.source, f"{self.entry}<{joined}>", grid, threads, arguments, shared_bytes
+            )
+            return
         from cuda.core import LaunchConfig, launch
 
         device, stream = _current()
@@ -115,7 +123,7 @@ def _compile(source: str, expression: str, arch: int) -> Binary:
     options = ProgramOptions(
         arch=SPECIFIC.get(arch, f"sm_{arch}"),
         std="c++17",
-        include_path=[str(HEADERS), *include_folders()],
+        include_path=[str(HEADERS), str(HEADERS / "gpu"), *include_folders()],
         device_as_default_execution_space=False,
     )
     try:
@@ -164,7 +172,7 @@ def _installed(name: str) -> bool:
 def headers_hash() -> str:
     """Of our own headers, which every kernel may include."""
     digest = hashlib.sha256()
-    for path in sorted(HEADERS.glob("*.cuh")):
+    for path in sorted(HEADERS.rglob("*.cuh")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

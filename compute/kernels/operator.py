@@ -97,7 +97,7 @@ class Tolerance:
     fp32_factor: float = 1.0  # fp32 inputs whose own rounding moves the result
 
 
-Judge = Callable[["Operator", Inputs, Any, Any, str], "Verdict"]
+Judge = Callable[["Operator", Inputs, Any, Any, str, float], "Verdict"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from compute.kernels.emulation import emulated, why_not
+
 if TYPE_CHECKING:
     from compute.kernels.operator import Backend
 
@@ -22,12 +24,14 @@ def no_place(backend: Backend, device: str) -> str | None:
     if device == "cuda":
         if not torch.cuda.is_available():
             return "there is no CUDA GPU here"
+        if backend == "cuda" and emulated():
+            return "CUDA kernels are emulated here, on the CPU"
         if backend == "triton" and interpreted():
             return "Triton's interpreter is on, which computes on the CPU"
         return None
-    if backend == "cuda" or (backend == "triton" and not interpreted()):
-        return "needs a GPU"
-    return None
+    if backend == "cuda":
+        return why_not() if emulated() else "needs a GPU"
+    return "needs a GPU" if backend == "triton" and not interpreted() else None
 
 
 def arch_of(tensor: Any) -> int:

@@ -1,10 +1,6 @@
 // What every CUDA kernel here shares: 16-byte vectors, conversions, reductions over a block.
 #pragma once
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <cuda_fp8.h>
-
-typedef long long i64;
+#include <machine.cuh>
 
 __device__ __forceinline__ float to_float(float v) { return v; }
 __device__ __forceinline__ float to_float(__half v) { return __half2float(v); }

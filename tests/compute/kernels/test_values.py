@@ -1,4 +1,6 @@
-"""Every operator is right, on the CPU and in Triton's interpreter, in every dtype it offers."""
+"""Every operator is right in every dtype it offers: PyTorch on the CPU, Triton in its interpreter,
+CUDA C++ by emulation.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from tests.compute.kernels.finding import checks, names
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operator", names())
-def test_torch_and_triton_are_right_on_inputs_that_break_kernels(operator: str) -> None:
-    done = checks(operator, "torch", "triton")
+def test_all_backends_are_right_on_inputs_that_break_kernels(operator: str) -> None:
+    done = checks(operator, "torch", "triton", "cuda")
     assert [c for c in done if c["why"]] == []
     ran = {c["implementation"] for c in done if not c["unsupported"]}
-    assert ran >= {"torch", "triton"}
+    assert ran >= {"torch", "triton", "cuda"}
