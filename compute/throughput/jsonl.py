@@ -19,6 +19,7 @@ from compute.throughput.hardware import Device, from_numbers, resolve_gpus
 from compute.throughput.library import Library
 from compute.throughput.memory import GIB
 from compute.throughput.model import ModelSpec, build_model
+from compute.throughput.pairing import pairing_note
 from compute.throughput.parallel import LAYER_SPLIT, Layout, choose_layout
 from compute.throughput.records import Record, read_record
 from compute.throughput.serving import Load, Served
@@ -181,6 +182,8 @@ def _answer(record: Record, question: Question, served: Served, library: Library
     notes = [*record.notes, *deployment.model.notes, f"{layout.text}, {deployment.engine.name}"]
     if deployment.drafting is not None:
         notes.append(deployment.drafting.text)
+    if unusual := pairing_note(deployment.engine, deployment.device):
+        notes.append(unusual)
     if load.cached:
         notes.append(f"{load.cached:,} of {load.isl:,} prompt tokens from the prefix cache")
     if not fits(deployment, load):

@@ -207,7 +207,9 @@ async def test_zero_drafted_tokens_is_off_whatever_else_is_said() -> None:
     plain, off = await ask(), await ask(spec_tokens=0, draft="wibble", accept=0.5)
     assert off.estimates[0].output_tps == plain.estimates[0].output_tps
     assert not TOOL.waits(
-        ThroughputRequest(gpu="h100", model="llama-3.1-8b", draft="me/tiny", spec_tokens=0)
+        ThroughputRequest(
+            gpu="h100", model="llama-3.1-8b", draft_model="me/tiny", num_speculative_tokens=0
+        )
     )
 
 
@@ -215,7 +217,7 @@ async def test_a_draft_from_the_hub_is_fetched_and_waited_for() -> None:
     config = b'{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,'
     config += b'"intermediate_size": 128, "vocab_size": 1000}'
     ctx = PlainContext({"http://hub.test/me/tiny/resolve/main/config.json": config})
-    request = ThroughputRequest(gpu="h100", model="llama-3.1-8b", draft="me/tiny")
+    request = ThroughputRequest(gpu="h100", model="llama-3.1-8b", draft_model="me/tiny")
     assert TOOL.waits(request)
     (found,) = (await TOOL.run(request, ctx)).estimates
     assert found.drafting.startswith("tiny drafts 3 tokens a step")
