@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bot.jobs import ledger
 from bot.jobs.desk import Desk
@@ -10,12 +10,12 @@ from bot.jobs.dispatch import Dispatcher
 from bot.jobs.finish import Finisher, cancelled
 from bot.jobs.listen import tell_to_stop
 from bot.jobs.run import Run
+from bot.jobs.words import Cancelled
 from bot.results import Deleter, columns_of, may_delete
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-Cancelled = Literal["cancelled", "cancelling", "ended", "not yours", "unknown"]
 OPEN_ASK = "SELECT run_id, ended_at FROM asks WHERE result_id = ?"
 OTHERS = "SELECT COUNT(*) FROM asks WHERE run_id = ? AND ended_at = 0 AND result_id != ?"
 

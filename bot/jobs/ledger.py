@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bot.jobs.run import Ask, Ending, Run
-from bot.jobs.words import File
+from bot.jobs.words import Delivery, File
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -27,8 +27,8 @@ NEW_RUN = """INSERT INTO runs (id, tool, schema_id, lane, ticket, created_at, re
     started_at, returned, cancelling, not_before, ended_at, run_s, cause, words)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, 0, '',
     '')"""
-NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, state, ended_at)
-    VALUES (?, ?, ?, ?, ?, ?, '', 0)"""
+NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, state, delivery,
+    ended_at) VALUES (?, ?, ?, ?, ?, ?, '', '', 0)"""
 CLAIM = """UPDATE runs SET state = 'running', attempt = ?, worker = ?, machine = ?, started_at = ?
     WHERE id = ? AND ended_at = 0 AND attempt < ?"""
 REQUEUE = """UPDATE runs SET state = 'queued', published_at = 0, base = ?,
@@ -130,6 +130,11 @@ def end_ask(
     }  # fmt: skip
     enqueue(db, Effect(key=answer_key(result_id), kind="discord.answer", payload=payload))
     return True
+
+
+def delivered(db: Database, result_id: str, delivery: Delivery) -> None:
+    """Keep where the answer went."""
+    db.conn.execute("UPDATE asks SET delivery = ? WHERE result_id = ?", [delivery, result_id])
 
 
 def answer_key(result_id: str) -> str:

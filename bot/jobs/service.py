@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.jobs import ledger, tell
-from bot.jobs.cancel import Cancelled, Canceller
+from bot.jobs.cancel import Canceller
 from bot.jobs.desk import Desk
 from bot.jobs.dispatch import Dispatcher
 from bot.jobs.files import Files
@@ -28,7 +28,15 @@ from bot.jobs.policy import asker_of, over_limit
 from bot.jobs.recover import Auditor
 from bot.jobs.run import Ask, Ending, Run
 from bot.jobs.share import Shared, find_shared, share_key
-from bot.jobs.words import AskedRun, File, Policy, Progress, WorkerLine
+from bot.jobs.words import (
+    AskedRun,
+    Cancelled,
+    Delivery,
+    File,
+    Policy,
+    Progress,
+    WorkerLine,
+)
 from bot.results import Deleter, StoredResult, add_row
 from bot.store import Store
 from compute.jobs.job import MAX_JSON_BYTES, PROTOCOL, BotInfo
@@ -179,6 +187,10 @@ class Jobs:
     async def forget(self, result_id: str) -> None:
         """A result was deleted: nothing waits for its run any more."""
         await self._canceller.give_up(result_id)
+
+    async def delivered(self, result_id: str, delivery: Delivery) -> None:
+        """Keep where the answer went, for /jobs."""
+        await self._store.write(lambda db: ledger.delivered(db, result_id, delivery))
 
     async def of_user(self, user_id: str, limit: int = 10) -> list[AskedRun]:
         """The last runs of a member of Discord, newest first."""

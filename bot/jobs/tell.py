@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ UNREACHABLE = "The queue cannot be reached at the moment; your run waits and goe
 AGAIN = "Its worker was lost; it starts again on the next free one."
 ENDED = """SELECT asks.result_id, runs.tool, asks.state, runs.words, runs.worker, runs.machine,
     runs.attempt, asks.asked_at, asks.ended_at FROM asks JOIN runs ON runs.id = asks.run_id"""
-OF_USER = """SELECT asks.result_id, results.inputs, outbox.state, outbox.receipt FROM asks
+OF_USER = """SELECT asks.result_id, results.inputs, asks.ended_at, asks.delivery, outbox.state
+    FROM asks
     JOIN results ON results.id = asks.result_id
     LEFT JOIN outbox ON outbox.key = 'answer:' || asks.result_id
     WHERE asks.user_id = ? ORDER BY asks.asked_at DESC, asks.rowid DESC LIMIT ?"""
@@ -105,29 +107,16 @@ def asked_runs(db: Database, user_id: str, limit: int) -> list[tuple[AskedRun, b
     """The last runs of a member, newest first, each with whether it is over; those that are not
     have yet to be given their progress.
     """
-    import json
-
     found = []
-    for result_id, inputs, state, receipt in db.conn.execute(OF_USER, [user_id, limit]).fetchall():
+    for row in db.conn.execute(OF_USER, [user_id, limit]).fetchall():
+        result_id, inputs, ended_at, delivery, effect = row
         progress = ended_progress(db, result_id)
-        if progress is None:
-            continue
-        sql = "SELECT ended_at FROM asks WHERE result_id = ?"
-        ended_at = db.conn.execute(sql, [result_id]).fetchone()[0]
-        delivery = _delivery(state, json.loads(receipt) if receipt else {})
-        asked = AskedRun(progress, json.loads(inputs), ended_at or None, delivery)
-        found.append((asked, ended_at > 0))
+        if progress is not None:
+            if not delivery and effect in ("waiting", "unknown"):
+                delivery = "waiting"
+            asked = AskedRun(progress, json.loads(inputs), ended_at or None, delivery)
+            found.append((asked, ended_at > 0))
     return found
-
-
-def _delivery(state: str | None, receipt: dict[str, Any]) -> Any:
-    """Where the answer went, as the sender's receipt says (``delivery``)."""
-    if state is None:
-        return ""
-    if state == "sent":
-        said = receipt.get("delivery")
-        return said if said in ("posted", "by direct message", "page only") else "posted"
-    return "page only" if state == "never" else "waiting"
 
 
 def _read(db: Database, tools: set[str]) -> tuple[list[Queued], RunTimes]:

@@ -22,8 +22,8 @@ def migrate(db: Database) -> None:
         **dict.fromkeys(counts, int),
     }
     db.table("runs").create({"id": str, **kinds}, pk="id", not_null=set(kinds), strict=True)
-    asks = {"run_id": str, "asker": str, "user_id": str, "state": str, "first": int}
-    asked = {**asks, "asked_at": float, "ended_at": float}
+    asks = dict.fromkeys(("run_id", "asker", "user_id", "state", "delivery"), str)
+    asked = {**asks, "first": int, "asked_at": float, "ended_at": float}
     db.table("asks").create(
         {"result_id": str, **asked}, pk="result_id", not_null=set(asked), strict=True
     )
