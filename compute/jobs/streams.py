@@ -27,7 +27,7 @@ DUPLICATE_S = 120.0  # a job published twice within that time (Nats-Msg-Id) is s
 ROOM = 64 * 1024  # bytes of a message beside its largest JSON
 MAX_PENDING = 10_000  # jobs of one lane that run at once
 CHUNK_BYTES = 512 * 1024  # of a file: 20 MB are read in 0.8 s, with the library's 128 KiB in 3 s
-# Of all files that lie with one worker. The server sets it aside at once: 60 workers fit into 16 GB.
+# Of all files that lie with one worker. The server sets it aside: 60 workers fit into 16 GB.
 STORE_BYTES = 256 * 2**20
 
 

@@ -1,0 +1,172 @@
+"""A child as its worker sees it: ask it for one job at a time, hear it, kill it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from compute.jobs.job import MAX_JSON_BYTES, Job, Machine
+from compute.jobs.subjects import Timing
+from compute.worker.leash import descendants
+from compute.worker.sandbox import Bounds, kernel_limit_bytes, start
+from compute.worker.watch import Exceeded, resident_bytes
+
+MAX_LINE = 2 * MAX_JSON_BYTES + 65_536  # of an answer: a partial result escaped anew, and words
+START_S = 60.0  # until a new child can be asked; a cold disk and a full import took 8 s
+LEASH_LOST = "leash lost"
+STOP_S = 1.0  # for the leash; after that the worker kills by itself
+LAST = frozenset({"done", "refused", "failed"})
+Answer = dict[str, Any]
+
+
+class ChildGone(Exception):
+    """The child ended without an answer; ``ending`` is the leash's word for it."""
+
+    def __init__(self, ending: str) -> None:
+        super().__init__(ending)
+        self.ending = ending
+
+
+class Printed(asyncio.Protocol):
+    """What a child prints, read to the last byte, of which only the end is kept."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = b""
+        self._count = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Keep the end: that is where a crash says what it was."""
+        self._count += len(data)
+        self._kept = (self._kept + data)[-self._most :]
+
+    def take(self) -> str:
+        """What was printed since the last time, in one piece of printable text."""
+        kept, count = self._kept, self._count
+        self._kept, self._count = b"", 0
+        text = kept.decode(errors="replace").strip()
+        text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+        return text if count <= self._most else f"[{count:,} bytes, the end:] {text}"
+
+
+class ChildProcess:
+    """One child on its leash. ``begin`` before anything else; ``kill`` at the end."""
+
+    def __init__(self, module: str, machine: Machine, timing: Timing, bounds: Bounds) -> None:
+        self._module, self._machine, self._timing = module, machine, timing
+        self._bounds = bounds
+        self._started_at_bytes = 0
+        self.pid = 0
+        self.jobs = 0
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.printed = Printed(bounds.log_bytes)
+
+    async def begin(self, held: tuple[int, ...] = (), warm: Iterable[str] = ()) -> None:
+        """Start it and wait until it can be asked. Raises ``ChildGone`` or ``TimeoutError``."""
+        started = start(self._module, self._machine, self._timing, held)
+        self.leash, self.scratch, self._hold = started.leash, started.scratch, started.hold
+        self._hold.setblocking(False)
+        loop = asyncio.get_running_loop()
+        output = os.fdopen(started.output, "rb", buffering=0)
+        self._output, _ = await loop.connect_read_pipe(lambda: self.printed, output)
+        self._talk, self._line = await asyncio.open_connection(sock=started.talk, limit=MAX_LINE)
+        self._holding = asyncio.create_task(self._hear_leash())
+        try:
+            async with asyncio.timeout(START_S):
+                await self._answer()
+        except BaseException:
+            await self.kill()
+            raise
+        self._started_at_bytes = resident_bytes(self.pid)
+        if modules := list(warm):
+            self._line.write(json.dumps({"warm": modules}).encode() + b"\n")
+
+    def beat(self) -> None:
+        """One byte for the leash; several leash seconds without it end the child."""
+        with contextlib.suppress(OSError):
+            self._hold.send(b".")
+
+    async def ask(self, job: Job, hear: Callable[[Answer], None]) -> Answer:
+        """Run ``job``; ``hear`` gets progress and files as they come. Returns the last answer.
+
+        Raises ``ChildGone`` when it dies on the way and ``Exceeded`` for an endless answer.
+        """
+        self.jobs += 1
+        limit = kernel_limit_bytes(job.host_gib, self._machine)
+        head = json.dumps({"folder": str(self.scratch / "files"), "data_bytes": limit})
+        self._line.write(f'{head[:-1]}, "job": {job.model_dump_json()}}}\n'.encode())
+        while True:
+            answer = await self._answer()
+            if not LAST.isdisjoint(answer):
+                return answer
+            hear(answer)
+
+    def is_clean(self) -> bool:
+        """Whether it may run another job: alive, nothing left running, not grown."""
+        if self.ended.done() or self.jobs >= self._bounds.jobs:
+            return False
+        grown = resident_bytes(self.pid) - self._started_at_bytes
+        return grown < self._bounds.grown_bytes and descendants(self.leash.pid) in ([self.pid], [])
+
+    async def kill(self) -> None:
+        """End it and everything that it started; returns when nothing of it runs any more."""
+        with contextlib.suppress(OSError):
+            self._hold.send(b"K")
+        try:
+            await asyncio.wait_for(asyncio.shield(self._holding), STOP_S)
+        except TimeoutError:
+            self._kill_by_hand()
+            await self._holding
+        if self.ended.result() == LEASH_LOST and self.pid:
+            self._kill_group()
+        self._line.close()
+        self._output.close()
+        await asyncio.to_thread(self.leash.wait)  # it has said its last word already
+
+    def _kill_by_hand(self) -> None:
+        """The leash does not answer: it was stopped or is itself stuck."""
+        for pid in (*descendants(self.leash.pid), self.leash.pid):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _kill_group(self) -> None:
+        """Without its leash the child is dead, but perhaps not what it had started."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    async def _answer(self) -> Answer:
+        """The next line. Raises ``ChildGone`` at its end."""
+        try:
+            line = await self._talk.readline()
+            answer = json.loads(line) if line.endswith(b"\n") else None
+        except ConnectionError:
+            answer = None
+        except ValueError:
+            raise Exceeded("too large", "Its answer is too large to send.") from None
+        if isinstance(answer, dict):
+            return answer
+        raise ChildGone(await asyncio.shield(self.ended))
+
+    async def _hear_leash(self) -> None:
+        """Read the leash's lines until it is gone, and with it everything that it held."""
+        reader, writer = await asyncio.open_connection(sock=self._hold)
+        ending = LEASH_LOST
+        try:
+            async for line in reader:
+                word, _, number = line.decode().strip().partition(" ")
+                if word == "pid":
+                    self.pid = int(number)
+                else:
+                    ending = f"{word} {number}".strip()
+        except ConnectionError:
+            pass
+        finally:
+            self.ended.set_result(ending)
+            writer.close()
