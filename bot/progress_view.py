@@ -9,7 +9,7 @@ from bot.view import Block, Bold, Button, Heading, Note, Text, View, Words
 if TYPE_CHECKING:
     from bot.jobs.words import Progress
 
-SECONDS_A_MINUTE, SECONDS_AN_HOUR = 60, 3600
+SECONDS_A_MINUTE, SECONDS_AN_HOUR, SECONDS_A_DAY = 60, 3600, 86_400
 
 
 def progress_view(name: str, progress: Progress, partial: View | None = None) -> View:
@@ -32,7 +32,7 @@ def unfinished_view(name: str) -> View:
 
 
 def _line(name: str, progress: Progress) -> Words:
-    parts = [where(progress), *_state(progress)]
+    parts = [where(progress), *state_words(progress)]
     return (Bold(name), *(f" \u00b7 {part}" for part in parts if part))
 
 
@@ -43,10 +43,11 @@ def where(progress: Progress) -> str:
     return progress.machine or (f"on {progress.worker}" if progress.worker else "")
 
 
-def _state(progress: Progress) -> list[str]:
+def state_words(progress: Progress) -> list[str]:
+    """The state in short phrases: place and wait, or what is done and what is left."""
     match progress.state:
         case "queued":
-            return [_place(progress.place), wait(progress)]
+            return [", ".join(part for part in (_place(progress.place), wait(progress)) if part)]
         case "running":
             left = progress.left_s
             rest = f"about {duration(left)} left" if left is not None and left > 0 else ""
@@ -84,14 +85,16 @@ def _percent(fraction: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """About how long: ``8 s``, ``40 s``, ``3 min``, ``2 h``; coarser where nobody knows better."""
+    """About how long: ``8 s``, ``40 s``, ``3 min``, ``2 h``, ``3 days``."""
     if seconds < 10:
         return f"{max(round(seconds), 1)} s"
     if seconds < 1.5 * SECONDS_A_MINUTE:
         return f"{round(seconds / 5) * 5} s"
     if seconds < 1.5 * SECONDS_AN_HOUR:
         return f"{round(seconds / SECONDS_A_MINUTE)} min"
-    return f"{round(seconds / SECONDS_AN_HOUR)} h"
+    if seconds < 2 * SECONDS_A_DAY:
+        return f"{round(seconds / SECONDS_AN_HOUR)} h"
+    return f"{round(seconds / SECONDS_A_DAY)} days"
 
 
 def ordinal(number: int) -> str:
