@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.command import number
-from bot.commands.throughput.words import machine, names
+from bot.commands.throughput.words import machine, short_names
 from bot.view import Chart, Mark, Series
 from compute.throughput.result import Estimate, ThroughputResult
 
@@ -16,7 +16,7 @@ def curve_chart(result: ThroughputResult) -> Chart | None:
     """The trade-off every operator chooses on; None where nothing fits or nothing is generated."""
     shown = [
         (found, name)
-        for found, name in zip(result.estimates, names(result), strict=True)
+        for found, name in zip(result.estimates, short_names(result), strict=True)
         if found.fits and len(found.curve) > 1
     ]
     if not shown or not result.osl:

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from bot.command import number
 from bot.commands.throughput.curve import curve_chart
-from bot.commands.throughput.words import left_out, measured, ms, names, purpose, targets, ways
+from bot.commands.throughput.words import (
+    left_out,
+    measured,
+    ms,
+    names,
+    purpose,
+    short_names,
+    targets,
+    ways,
+)
 from bot.view import Block, Bold, Heading, Note, Span, Table, Text, View
 from compute.throughput.result import Estimate, ThroughputResult
 
 MOST_MEASURED = 3  # lines of small print; the others stand behind Assumptions
 
-Named = tuple[Estimate, str]
+Named = tuple[Estimate, str]  # with the name for a sentence, or the short one for a table
 
 
 def show_several(result: ThroughputResult) -> View:
     """Which does most, a row for each, what bounds each, and what the targets take."""
     named = list(zip(result.estimates, names(result), strict=True))
+    short = dict(zip(names(result), short_names(result), strict=True))
     fitting = [pair for pair in named if pair[0].fits]
     if not fitting:
         first: tuple[Span, ...] = (Bold("None of these fits: "), result.estimates[0].fit_sentence)
         return View((Heading(first), *left_out(result), *ways(result, "Fits")))
     ordered = sorted(fitting, key=lambda pair: _order(pair[0], result))
     misfits = [pair for pair in named if not pair[0].fits]
+    narrow, unfit = ([(found, short[name]) for found, name in of] for of in (ordered, misfits))
     blocks: list[Block] = [Heading(_headline(ordered, result))]
     if any(found.plan and found.plan.met for found, _ in ordered):
-        blocks.append(_plans(ordered, result))
-    blocks.append(_speeds(ordered, misfits, result))
+        blocks.append(_plans(narrow, result))
+    blocks.append(_speeds(narrow, unfit, result))
     if result.osl:
-        blocks.append(_bounds(ordered, result))
+        blocks.append(_bounds(narrow, result))
     blocks.append(Text((f"{ordered[0][1]}: {ordered[0][0].why}",)))
     blocks += [Note((f"{name} does not fit: {found.fit_sentence}",)) for found, name in misfits]
     blocks += [*left_out(result), *ways(result, _title_of_ways(misfits))]
@@ -93,7 +104,7 @@ def _speeds(ordered: list[Named], misfits: list[Named], result: ThroughputResult
 def _load(ordered: list[Named]) -> str:
     """What all rows have in common: requests in flight (not at max), GPUs."""
     loads = {found.concurrency for found, _ in ordered}
-    load = f", {loads.pop():,} in flight" if len(loads) == 1 else ", at its own most"
+    load = f", {loads.pop():,} in flight" if len(loads) == 1 else ", each at its most"
     gpus = ordered[0][0].n_gpus
     return f"{load}, {gpus} GPUs" if gpus > 1 else load
 

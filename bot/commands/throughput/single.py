@@ -28,8 +28,8 @@ def show_one(result: ThroughputResult) -> View:
     speed = _speed(estimate, result)
     blocks: list[Block] = [Heading(speed)]
     if estimate.plan is not None:
-        blocks = [Heading(_planned(estimate.plan, estimate)), Text(speed)]
-        blocks += ways(result, "Holds them") if not estimate.plan.met else ()
+        held = () if estimate.plan.met else ways(result, "Held by")
+        blocks = [Heading(_planned(estimate.plan, estimate)), *held, Text(speed)]
     blocks += [Text((_timing(estimate, result),)), _facts(estimate), Text((estimate.why,))]
     blocks += [*left_out(result), *notes(estimate)]
     chart = curve_chart(result)

@@ -8,6 +8,7 @@ from bot.command import number
 from bot.view import Anchor, Block, Note, Span, Text
 from compute.throughput.result import Estimate, Measured, Range, SloPlan, ThroughputResult
 
+NARROW = 10  # columns that a phone leaves a table's first one beside three of figures
 METRICS = {
     "output_tps": "output tok/s",
     "total_tps": "tok/s in and out",
@@ -41,6 +42,30 @@ def names(result: ThroughputResult) -> list[str]:
         )
         for found in result.estimates
     ]  # fmt: skip
+
+
+def short_names(result: ThroughputResult) -> list[str]:
+    """The same for a narrow column: ``H200 nvfp4`` where ``H200 SXM nvfp4`` would be cut."""
+    whole = names(result)
+    if all(len(name) <= NARROW for name in whole):
+        return whole
+    gpus = {found.gpu_name for found in result.estimates}
+    return [
+        name.replace(found.gpu_name, _short(found.gpu_name, gpus))
+        for name, found in zip(whole, result.estimates, strict=True)
+    ]
+
+
+def _short(gpu: str, others: set[str]) -> str:
+    """The fewest words of a GPU's name that hold a digit and none of the others begins with."""
+    rest = {name: name.removeprefix("Apple ").removeprefix("RTX ") for name in others}
+    words = rest[gpu].split()
+    for number_of in range(1, len(words)):
+        short = " ".join(words[:number_of])
+        alone = sum(f"{name} ".startswith(f"{short} ") for name in rest.values()) == 1
+        if alone and any(char.isdigit() for char in short):
+            return short
+    return rest[gpu]
 
 
 def interval(speed: Range) -> str:
