@@ -15,7 +15,8 @@ class Engine:
     ``memory_share``: part of the GPU it takes; ``cache_share``: part of what is left for the cache.
     ``reserved_output``: part of the output length it sets cache aside for when it admits a request.
     ``context_gib``: CUDA context, communicators and graphs, taken out of its share or (SGLang,
-    whose share means weights and cache alone) from the rest.
+    whose share means weights and cache alone) from the rest. ``mixes``: prompt tokens ride in
+    decode steps (in-flight batching, chunked prefill) instead of passes of their own.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Engine:
     cache_share: float
     reserved_output: float
     context_gib: float
+    mixes: bool = True
 
 
 # Defaults of each engine's own documentation for a server; research versions differ.
@@ -33,10 +35,10 @@ ENGINES = {
     item.name: item
     for item in (
         Engine("vllm", "vllm", 8192, 1024, 0.90, 1.0, 0.6, 0.6),
-        Engine("sglang", "sglang", 8192, 2048, 0.92, 1.0, 0.6, 0.0),
+        Engine("sglang", "sglang", 8192, 2048, 0.92, 1.0, 0.6, 0.0, mixes=False),
         Engine("tensorrt-llm", "tensorrt-llm", 8192, 2048, 1.0, 0.90, 1.0, 0.6),
-        Engine("lmdeploy", "lmdeploy", 8192, 256, 1.0, 0.80, 0.6, 0.6),
-        Engine("atom", "atom", 16384, 512, 0.90, 1.0, 0.6, 0.6),
+        Engine("lmdeploy", "lmdeploy", 8192, 256, 1.0, 0.80, 0.6, 0.6, mixes=False),
+        Engine("atom", "atom", 16384, 512, 0.90, 1.0, 0.6, 0.6, mixes=False),
         Engine("deepspeed", "vllm", 8192, 256, 0.90, 1.0, 1.0, 0.6),
         Engine("llama.cpp", "llama.cpp", 512, 256, 1.0, 1.0, 1.0, 0.3),
         Engine("ollama", "llama.cpp", 512, 256, 1.0, 1.0, 1.0, 0.3),

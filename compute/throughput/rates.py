@@ -16,6 +16,7 @@ US = 1e-6
 NODE_LINK_GBS = 50.0  # 400 Gb/s of network per GPU between nodes
 RACK_SCALE = ("GB200", "GB300")  # 72 GPUs on one NVLink fabric
 HOST_LINK_GBS = 8.0  # GPUs without a link of their own talk through the host
+WEIGHT_KINDS = ("weights", "experts", "head")
 LOCAL_ENGINES = ("llama.cpp", "exllamav2")
 
 
@@ -49,13 +50,14 @@ class Rates:
     lines: tuple[Line, ...]
     sharpness: float
     imbalance: float
+    expert_pad: float
     allreduces: int
     allreduce_latency_s: float
     allreduce_s_per_token: float
     handover_s_per_token: float
     step_s: float
     sequence_s: float
-    prefill_step_s: float
+    eager_s: float
     speculation: Speculation | None = None
 
 
@@ -71,9 +73,10 @@ def build_rates(
     """The rates of a deployment under the calibrated parameters."""
     across = layout.tp > NODE and not device.key.startswith(RACK_SCALE)
     nominal = min(device.link_gbs, NODE_LINK_GBS) if across else device.link_gbs
-    link = max(nominal, HOST_LINK_GBS) * 1e9 * p["link.fraction"]
-    per_token = model.hidden * ACTIVATION_BYTES / link
     fast = device.fast_link and not across
+    reached = p["link.fraction"] if fast else p["link.slow_fraction"]
+    link = max(nominal, HOST_LINK_GBS) * 1e9 * reached
+    per_token = model.hidden * ACTIVATION_BYTES / link
     latency = p["link.latency_us"] if fast else p["link.slow_latency_us"]
     mixing = sum(mixer.layers for mixer in model.mixers)
     feeding = sum(ffn.layers for ffn in model.feed_forwards)
@@ -83,13 +86,14 @@ def build_rates(
         lines=tuple(_line(item, device, engine, weights, p) for item in found),
         sharpness=p["roofline.sharpness"],
         imbalance=p["link.expert_imbalance"] if layout.ep > 1 else 1.0,
+        expert_pad=p["compute.expert_pad"],
         allreduces=mixing + feeding,
         allreduce_latency_s=latency * US * _amd(device, p, "link.amd"),
         allreduce_s_per_token=per_token * _exchanged(model, layout),
         handover_s_per_token=per_token,
         step_s=_step_seconds(model, device, engine, p),
         sequence_s=p["overhead.sequence_us"] * US * p.get(f"overhead.{engine.group}_sequence", 1.0),
-        prefill_step_s=_prefill_step_seconds(model, device, engine, p),
+        eager_s=_eager_seconds(model, device, engine, p),
     )
 
 
@@ -111,6 +115,14 @@ def _amd(device: Device, p: Parameters, name: str) -> float:
     return p[name] if device.vendor == "AMD" else 1.0
 
 
+def combine(memory_s: float, compute_s: float, sharpness: float) -> float:
+    """A smooth maximum: never less than either, more where both press."""
+    big, small = (memory_s, compute_s) if memory_s >= compute_s else (compute_s, memory_s)
+    if small <= big * 0.01:
+        return big
+    return float(big * (1.0 + (small / big) ** sharpness) ** (1.0 / sharpness))
+
+
 def _line(
     item: Operator, device: Device, engine: Engine, weights: WeightDtype, p: Parameters
 ) -> Line:
@@ -119,7 +131,11 @@ def _line(
     rate = device.rates.get(item.compute, device.rates["fp16"])
     if engine.group in LOCAL_ENGINES and device.halves_fp32_accumulation:
         rate *= 2.0
-    return Line(item, 1.0 / (device.bandwidth_gbs * 1e9 * reached), 1.0 / (rate * 1e12 * done))
+    s_per_byte = 1.0 / (device.bandwidth_gbs * 1e9 * reached)
+    if weights.bits < 16 and item.kind in WEIGHT_KINDS and reads_gguf(engine):
+        unpack_s = p["compute.unpack"] / (device.plain_tflops * 1e12)
+        s_per_byte = combine(s_per_byte, unpack_s * 8.0 / weights.bits, p["roofline.sharpness"])
+    return Line(item, s_per_byte, 1.0 / (rate * 1e12 * done))
 
 
 def _bandwidth_share(
@@ -127,7 +143,7 @@ def _bandwidth_share(
 ) -> float:
     """Part of the nominal bandwidth an operator of this kind reaches."""
     share = p[f"bandwidth.{device.memory_kind}"] * _amd(device, p, "bandwidth.amd")
-    if item.kind in ("weights", "experts", "head"):
+    if item.kind in WEIGHT_KINDS:
         share *= p.get(f"bandwidth.{weights.family}", 1.0)
         if item.kind == "experts":
             share *= p["bandwidth.experts"]
@@ -184,7 +200,18 @@ def _step_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameter
     return (layers + p["overhead.step_us"]) * own * US
 
 
-def _prefill_step_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameters) -> float:
-    """The same for a prompt pass, which runs without recorded graphs."""
-    factor = p["overhead.prefill_gguf"] if reads_gguf(engine) else p["overhead.prefill"]
-    return _step_seconds(model, device, engine, p) * factor
+def _eager_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameters) -> float:
+    """Launching the kernels of a pass with prompt tokens, which runs without recorded graphs.
+
+    The host launches them one by one, so neither the GPU nor its maker matters.
+    """
+    if reads_gguf(engine):
+        return _step_seconds(model, device, engine, p) * p["overhead.prefill_gguf"]
+    layers = 0.0
+    for mixer in model.mixers:
+        extra = p["overhead.eager_latent"] if mixer.latent else 0.0
+        extra += 1.0 if mixer.state_elements else 0.0
+        layers += mixer.layers * (0.5 + extra)
+    for ffn in model.feed_forwards:
+        layers += ffn.layers * (0.5 + (p["overhead.eager_moe"] if ffn.experts else 0.0))
+    return layers * p["overhead.eager_layer_us"] * US

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compute.throughput.operators import Operator
-from compute.throughput.rates import Rates
+from compute.throughput.parallel import LAYER_SPLIT
+from compute.throughput.rates import Rates, combine
 
 HEAD_KIND = "head"
+CHUNKS_AT_ONCE = 4.0  # llama.cpp cuts 2,048 tokens into 512 and waits for all before the next
 STATE_CHUNK = 64.0  # tokens a scan keeps on chip before it touches the state in memory
 
 
@@ -50,28 +52,28 @@ def decode_pass(rates: Rates, batch: float, context: float, each: float = 1.0) -
     sequences = max(1.0, batch / rates.layout.pp)
     memory = compute = cache = 0.0
     for line in rates.lines:
-        moved, flops = _decode_work(line.operator, rates, sequences, context, each)
+        moved, flops = decode_work(line.operator, rates, sequences, context, each)
         slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
-        seconds = _combine(slow_memory, slow_compute, rates.sharpness)
+        seconds = combine(slow_memory, slow_compute, rates.sharpness)
         if slow_memory >= slow_compute:
             memory += seconds
             cache += seconds if line.operator.context_bytes else 0.0
         else:
             compute += seconds
-    link = _link_seconds(rates, sequences * each, rates.allreduce_latency_s)
+    link = link_seconds(rates, sequences * each, rates.allreduce_latency_s)
     overhead = rates.step_s + rates.sequence_s * sequences
     return PassTime(memory, compute, link, overhead, cache)
 
 
-def _decode_work(
+def decode_work(
     item: Operator, rates: Rates, sequences: float, context: float, each: float
 ) -> tuple[float, float]:
     """Bytes moved and FLOPs of one operator in a decode step."""
     own = max(1.0, sequences * item.share) if item.share < 1.0 else sequences
     tokens = own * each
     if item.experts:
-        read = item.weight_bytes * touched(item, sequences * each, rates.imbalance)
-        return read, tokens * item.token_flops
+        share = touched(item, sequences * each, rates.imbalance)
+        return item.weight_bytes * share, expert_flops(item, rates, tokens, share)
     # a recurrent state is read once and written after every token that may be kept
     touches = own * (1.0 + each) / 2 if item.kind == "state" else tokens
     moved = item.weight_bytes + touches * item.token_bytes
@@ -81,6 +83,16 @@ def _decode_work(
         moved += own * (item.context_bytes * attended + item.index_bytes * context)
         flops += tokens * (item.decode_flops * attended + item.index_flops * context)
     return moved, flops
+
+
+def expert_flops(item: Operator, rates: Rates, tokens: float, share: float) -> float:
+    """FLOPs of ``share`` of the experts over ``tokens`` tokens.
+
+    An expert's few rows are filled up to whole tiles: at most as many again, a tile's worth for
+    long ones.
+    """
+    rows = tokens * item.top_k / (item.experts * share)
+    return tokens * item.token_flops * (1.0 + rates.expert_pad / (rows + rates.expert_pad))
 
 
 def touched(item: Operator, tokens: float, imbalance: float) -> float:
@@ -96,17 +108,18 @@ def prefill_pass(rates: Rates, tokens: float, done: float = 0.0, prompts: float 
     for line in rates.lines:
         moved, flops = _prefill_work(line.operator, rates, tokens, done, prompts, chunks)
         slow_memory, slow_compute = moved * line.s_per_byte, flops * line.s_per_flop
-        seconds = _combine(slow_memory, slow_compute, rates.sharpness)
+        seconds = combine(slow_memory, slow_compute, rates.sharpness)
         if slow_memory >= slow_compute:
             memory += seconds
         else:
             compute += seconds
-    link = chunks * _link_seconds(rates, tokens * prompts / chunks, rates.allreduce_latency_s)
+    link = chunks * link_seconds(rates, tokens * prompts / chunks, rates.allreduce_latency_s)
     # stages work on different chunks at once; a single chunk passes them one after another
-    flow = (chunks + rates.layout.pp - 1) / (chunks * rates.layout.pp)
+    at_once = min(chunks, CHUNKS_AT_ONCE) if rates.engine.name in LAYER_SPLIT else chunks
+    flow = (at_once + rates.layout.pp - 1) / (at_once * rates.layout.pp)
     work = memory + compute + link
     # kernels are launched ahead of the GPU, so launching only shows where it takes longer
-    overhead = _combine(work, chunks * rates.prefill_step_s, rates.sharpness) - work
+    overhead = combine(work, chunks * rates.eager_s, rates.sharpness) - work
     return PassTime(memory * flow, compute * flow, link * flow, overhead * flow, 0.0)
 
 
@@ -121,7 +134,8 @@ def _prefill_work(
         return item.weight_bytes + own * item.token_bytes, own * item.token_flops
     if item.experts:
         share = touched(item, every / chunks, rates.imbalance)
-        return item.weight_bytes * share * chunks, every * item.token_flops
+        flops = chunks * expert_flops(item, rates, every / chunks, share)
+        return item.weight_bytes * share * chunks, flops
     if item.kind == "state":
         return every * item.token_bytes / STATE_CHUNK, every * item.token_flops
     moved = item.weight_bytes * chunks + every * item.token_bytes
@@ -133,15 +147,7 @@ def _prefill_work(
     return moved, flops
 
 
-def _combine(memory_s: float, compute_s: float, sharpness: float) -> float:
-    """A smooth maximum: never less than either, more where both press."""
-    big, small = (memory_s, compute_s) if memory_s >= compute_s else (compute_s, memory_s)
-    if small <= big * 0.01:
-        return big
-    return float(big * (1.0 + (small / big) ** sharpness) ** (1.0 / sharpness))
-
-
-def _link_seconds(rates: Rates, tokens: float, latency_s: float) -> float:
+def link_seconds(rates: Rates, tokens: float, latency_s: float) -> float:
     """Two all-reduces a layer inside a stage, one hand-over between stages."""
     seconds = 0.0
     if rates.layout.tp > 1:

@@ -8,7 +8,7 @@ from compute.throughput.deployment import Deployment
 from compute.throughput.parameters import Parameters
 from compute.throughput.rates import US, Rates
 from compute.throughput.roofline import PassTime
-from compute.throughput.steps import decode_step, prompt_pass, tokens_per_step
+from compute.throughput.steps import decode_step, prompt_pass, riding_prompt, tokens_per_step
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Se
     running, waiting = _running(deployment, load, p)
     step = decode_step(rates, running, load.isl + load.osl / 2)
     prompt = prompt_pass(rates, load.isl, load.cached)
-    shared_s = _shared_prompt(rates, load, running, prompt) * p["serving.prefill_overlap"]
+    shared_s = _shared_prompt(rates, load, running, prompt, p)
     others_s = (running - 1.0) * shared_s
     decode_s = load.osl * step.total_s / tokens_per_step(rates)
     ahead_s = _prompts_ahead(p, shared_s, others_s, decode_s, running)
@@ -87,15 +87,22 @@ def _running(deployment: Deployment, load: Load, p: Parameters) -> tuple[float, 
     return running, wanted - running
 
 
-def _shared_prompt(rates: Rates, load: Load, running: float, alone: PassTime) -> float:
-    """Seconds one prompt costs the others: short prompts that arrive together share a pass."""
+def _shared_prompt(
+    rates: Rates, load: Load, running: float, alone: PassTime, p: Parameters
+) -> float:
+    """Seconds one prompt costs the others: inside their steps, or in passes it shares."""
+    per_step = running * tokens_per_step(rates) / max(1.0, float(load.osl))
+    if rates.engine.mixes and load.osl:
+        context = load.isl + load.osl / 2
+        riding_s = riding_prompt(rates, running, context, load.isl, load.cached, per_step)
+        return riding_s * p["serving.mixing"]
     groups = float(rates.layout.attn_dp)
-    together = max(running / max(1.0, load.osl / tokens_per_step(rates)), groups)
     fresh = load.isl - load.cached
-    together = min(together, max(rates.engine.prompt_chunk / fresh, groups), running)
+    together = min(max(per_step, groups), max(rates.engine.prompt_chunk / fresh, groups), running)
     if together <= 1.0:
-        return alone.total_s
-    return prompt_pass(rates, load.isl, load.cached, together).total_s / together
+        return alone.total_s * p["serving.prefill_overlap"]
+    shared = prompt_pass(rates, load.isl, load.cached, together).total_s / together
+    return shared * p["serving.prefill_overlap"]
 
 
 def _prompts_ahead(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from compute.throughput.calibrate import fit, log_errors, starting_point
+from compute.throughput.calibrate import starting_point
 from compute.throughput.cases import Case, build_cases
+from compute.throughput.fitting import fit, log_errors
 from compute.throughput.parameters import FILE, load_definitions
 from compute.throughput.report import DOCS as PAGE
 from compute.throughput.scores import coverage, score, spearman

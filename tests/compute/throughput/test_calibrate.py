@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from compute.throughput.calibrate import fit, half_widths, row_weights, starting_point
+from compute.throughput.calibrate import architecture, half_widths, starting_point
 from compute.throughput.cases import Case, build_cases, predict
+from compute.throughput.fitting import Problem, fit, folds, row_weights
 from compute.throughput.parameters import (
     FILE,
     load_definitions,
@@ -36,6 +37,44 @@ def test_a_known_parameter_is_found_back(cases: list[Case]) -> None:
     made = [replace(case, row=replace(case.row, value=predict(case, truth))) for case in cases]
     found = fit(made, definitions, LIBRARY.parameters, 12)
     assert found["bandwidth.hbm"] == pytest.approx(0.6, rel=0.02)
+
+
+def test_slopes_are_those_of_the_whole_model(cases: list[Case]) -> None:
+    definitions, _ = load_definitions(FILE)
+    problem = Problem(cases, definitions, LIBRARY.parameters)
+    point, every = problem.point(LIBRARY.parameters), problem.places_of_all()
+    errors = problem.errors(point, every)
+    slopes = problem.slopes(point, errors, every)
+    for column, item in enumerate(problem.free):
+        moved = point.copy()
+        moved[column] += 1e-3 if point[column] + 1e-3 < problem.high[column] else -1e-3
+        expected = (problem.errors(moved, every) - errors) / (moved[column] - point[column])
+        assert slopes[:, column] == pytest.approx(expected, abs=1e-9), item.name
+
+
+def test_what_is_left_out_does_not_move_the_parameters(cases: list[Case]) -> None:
+    definitions = [
+        replace(item, spread=0.2 if item.name == "bandwidth.hbm" else 0.0)
+        for item in load_definitions(FILE)[0]
+    ]
+    names = ["odd" if place == 0 else "rest" for place in range(len(cases))]
+    wrong = replace(cases[0], row=replace(cases[0].row, value=1e-3))
+    plain, bent = (
+        {held.tolist()[0]: found for held, found in folds(problem, LIBRARY.parameters, names, 9)}
+        for problem in (
+            Problem(cases, definitions, LIBRARY.parameters),
+            Problem([wrong, *cases[1:]], definitions, LIBRARY.parameters),
+        )
+    )
+    assert bent[0].values == pytest.approx(dict(plain[0].values))
+    assert bent[1]["bandwidth.hbm"] != pytest.approx(plain[1]["bandwidth.hbm"], rel=1e-3)
+
+
+def test_a_chat_and_a_base_model_are_one_architecture() -> None:
+    every = build_cases(LIBRARY.measurements, LIBRARY.gpus, LIBRARY.models)
+    names = {case.row.model: architecture(case) for case in every}
+    assert names["meta-llama/Llama-3.1-70B"] == names["meta-llama/Llama-3.3-70B-Instruct"]
+    assert names["openai/gpt-oss-20b"] != names["openai/gpt-oss-120b"]
 
 
 def test_near_copies_count_as_the_root_of_their_number(cases: list[Case]) -> None:
