@@ -127,7 +127,7 @@ def _bounds(ordered: list[Named], result: ThroughputResult) -> Table:
         )
         for found, name in ordered
     )
-    columns = (_label(result), "bound by", "until", "room")
+    columns = (_label(result), "bound", "until", "room")
     return Table(columns, rows, title="until batch; room for users")
 
 

@@ -112,7 +112,7 @@ async def test_compared_gpus_stand_side_by_side_and_the_best_is_named() -> None:
     speeds, bounds = tables(shown)
     assert [row[0] for row in speeds.rows] == ["B200 SXM", "MI300X", "H100 SXM"]
     assert [row[0] for row in bounds.rows] == ["B200 SXM", "MI300X", "H100 SXM"]
-    assert bounds.columns == ("GPU", "bound by", "until", "room")
+    assert bounds.columns == ("GPU", "bound", "until", "room")
     assert heading(shown).startswith("B200 SXM: ")
     assert "output tokens/s per GPU, the most of 3" in heading(shown)
     (chart,) = shown.charts()
