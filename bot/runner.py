@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, ValidationError
 
 from bot.results import Door, Results, StoredResult, new_result_id
-from compute.inputs import check_inputs, shown
+from compute.inputs import check_inputs, short_name, shown
 from compute.tool import AnyTool, Context, Needs, Refusal, Refused, Request, Result
 
 if TYPE_CHECKING:  # `k2c throughput` needs none of the queue
@@ -26,6 +26,7 @@ FAILED = Refusal(
     message="Something went wrong on my side. The reference below finds it in my log.",
     our_fault=True,
 )
+NOT_AT_ONCE = Refusal(message="This takes longer than a moment: press Run to start it.")
 NO_WORKER = (
     "No worker is set up here, so nothing can be run. Whoever operates this bot starts one with "
     "`k2c up`, or attaches a GPU as docs/attach-a-gpu.md says."
@@ -137,6 +138,24 @@ class Runner:
             outcome = replace(outcome, refusal=FAILED)
         return self._kept(outcome, asker)
 
+    async def preview(self, tool: AnyTool, inputs: Mapping[str, JsonValue]) -> Outcome:
+        """The outcome of arithmetic, kept nowhere: pages recompute while a slider moves.
+
+        What would wait for the network or a worker is refused.
+        """
+        outcome = Outcome(new_result_id(), tool, inputs, None, None, None)
+        if self.waits(tool, inputs) or tool.name in self._live:
+            return replace(outcome, refusal=NOT_AT_ONCE)
+        try:
+            request = check_inputs(tool, inputs)
+            result = await tool.run(request, self._context)
+            return replace(outcome, request=request, result=result)
+        except Refused as refused:
+            return replace(outcome, refusal=refused.refusal)
+        except Exception:
+            log.exception("ref %s: %s failed on %r", outcome.ref, tool.name, dict(inputs))
+            return replace(outcome, refusal=FAILED)
+
     async def _here(self, outcome: Outcome, asker: Asker) -> Result:
         """The result of what runs in the bot itself."""
         live = self._live.get(outcome.tool.name)
@@ -148,13 +167,16 @@ class Runner:
         return result
 
     async def _queue(self, outcome: Outcome, asker: Asker, needs: Needs) -> Outcome:
-        """Hand the run to a worker. A shared one may be over already: then this is its answer."""
+        """Hand the run to a worker. A shared one may be over already: then this is its answer,
+        except in Discord, where the queue has it delivered like any other.
+        """
         if self._jobs is None or outcome.request is None:
             raise Refused(NO_WORKER)
         row = self._row(outcome, asker)
         pending = await self._jobs.submit(row, outcome.tool, outcome.request, needs, asker.roles)
-        if pending.ended and (row_now := await self._results.get(outcome.id)) is not None:
-            return restore(outcome.tool, row_now)
+        if pending.ended and asker.door != "discord":
+            answered = await self._results.get(outcome.id)
+            return restore(outcome.tool, answered) if answered is not None else outcome
         return replace(outcome, pending=pending)
 
     async def recall(self, tool: AnyTool, row: StoredResult) -> Outcome:
@@ -181,7 +203,7 @@ class Runner:
         return StoredResult.model_construct(  # all of it is checked: again took 0.2 to 50 ms
             id=outcome.id,
             tool=outcome.tool.name,
-            inputs=_cut(outcome.inputs, request),
+            inputs=_cut(outcome.tool, outcome.inputs, request),
             request=request.model_dump(mode="json") if request else None,
             result=result.model_dump(mode="json") if result else None,
             refusal=outcome.refusal,
@@ -196,14 +218,22 @@ class Runner:
         )
 
 
-def _cut(inputs: Mapping[str, JsonValue], request: Request | None) -> dict[str, JsonValue]:
-    """The inputs with whole objects as the request cut them down; what was typed stays as typed."""
+def _cut(
+    tool: AnyTool, inputs: Mapping[str, JsonValue], request: Request | None
+) -> dict[str, JsonValue]:
+    """The inputs with whole objects as the request cut them down; what was typed stays as typed.
+
+    What a field leaves out of the kept request (somebody's log) is not kept here either.
+    """
+    fields = tool.request.model_fields.items()
+    left_out = {name for f, i in fields if i.exclude for name in (f, short_name(f, i))}
+    kept = {name: value for name, value in inputs.items() if name not in left_out}
     if request is None:
-        return dict(inputs)
+        return kept
     checked = request.model_dump(mode="json") | request.model_dump(mode="json", by_alias=True)
     return {
         name: checked.get(name) if isinstance(value, dict | list) else value
-        for name, value in inputs.items()
+        for name, value in kept.items()
     }
 
 

@@ -44,7 +44,8 @@ NONCE_S = 120.0  # how long Discord surely knows a nonce ("a few minutes")
 BEFORE_S = 600.0  # how far before the attempt is looked: two clocks never quite agree
 PAGE, MOST = 100, 1000  # messages looked through for an answer
 NOT_CONNECTED_S = 2.0
-SHOWING_S = 0.3
+SHOWING_S = 0.2
+YOUNG_S = 3.0  # a run that is younger may be over before its progress message is begun
 
 BY_DM = "I could not post the answer here, so it is in your direct messages."
 ON_PAGE = "I could post the answer neither here nor as a direct message; its page has it."
@@ -95,7 +96,8 @@ class AnswerSender:
             return await self._arrived(client.following, due, "", None)
         if due.outcome.unfinished:
             raise Later("the run is not over")
-        if client.following.is_being_shown(due.row.id):
+        young = not due.row.message_id and time.time() - due.row.created_at < YOUNG_S
+        if young or client.following.is_being_shown(due.row.id):
             raise Later("its progress message is only just being posted", SHOWING_S)
         forms = await self._forms(due)
         async for place in self._places(client, due.row):

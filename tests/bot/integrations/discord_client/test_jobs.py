@@ -56,7 +56,7 @@ async def answered(world: World) -> Stored:
 
 
 async def delivered(jobs: FakeJobs, world: World, where: str, timeout_s: float = 10.0) -> None:
-    await world.fake.wait_for(lambda: jobs.newest.delivery == where, timeout_s)
+    await world.fake.wait_for(lambda: jobs.runs and jobs.newest.delivery == where, timeout_s)
 
 
 async def test_one_message_follows_the_run_and_a_new_one_brings_the_answer(
@@ -103,15 +103,16 @@ async def test_a_run_that_is_over_at_once_is_answered_all_the_same(
     assert kept is not None and kept.message_id == new.id
 
 
-async def test_the_answer_of_a_shared_run_that_is_over_is_given_at_once(
+async def test_a_shared_run_that_is_over_already_is_answered_once(
     world: World, jobs: FakeJobs, bot: Bot
 ) -> None:
     async def known(result_id: str) -> None:
-        await jobs.end(result_id, result=RESULT, deliver=False)
+        await jobs.end(result_id, result=RESULT)
 
     jobs.on_submit = known
     reply = await world.fake.user("alice").slash("lap")
-    await reply.finished(lambda r: "best lap 60.25 s" in r.text and r.files)
+    await delivered(jobs, world, "posted")
+    await reply.finished(lambda r: "finished, see below" in r.text)
     assert len(answers(world)) == 1
 
 
