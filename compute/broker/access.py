@@ -43,7 +43,7 @@ class Access:
     ca: str = field(default="", repr=False)
 
     def encode(self) -> str:
-        """One string to paste. Raises ``AccessError`` where a file of this machine is part of it."""
+        """One string to paste. Raises ``AccessError`` where it needs a file of this machine."""
         if self.creds:
             raise AccessError("A credentials file cannot travel in a token; copy the file.")
         body: dict[str, Any] = {"urls": self.urls, "name": self.name, "seed": self.seed}

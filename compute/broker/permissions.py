@@ -30,10 +30,11 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Subjects of NATS, with its wildcards."""
+    """Subjects of NATS, with its wildcards. ``inbox`` is heard, but comes from nowhere else."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    inbox: str
 
 
 def inbox_prefix(name: str) -> str:
@@ -42,7 +43,11 @@ def inbox_prefix(name: str) -> str:
 
 
 def of_worker(worker: Worker) -> Permissions:
-    """Take and acknowledge jobs of its lanes; write its own states, card and files; hear bells."""
+    """Take and acknowledge jobs of its lanes; write its own states, card and files; hear bells.
+
+    Nothing here names a whole bucket of all workers: asked for its subjects, the server would tell
+    every job's id.
+    """
     name, bucket = worker.name, artefact_bucket(worker.name)
     consumers = [consumer_of(lane) for lane in worker.lanes] or ["*"]
     return Permissions(
@@ -52,22 +57,18 @@ def of_worker(worker: Worker) -> Permissions:
             *(f"$JS.ACK.{STREAM}.{consumer}.>" for consumer in consumers),
             *_own_key(STATE_BUCKET, f"{name}.>"),
             *_own_key(CARD_BUCKET, name),
-            f"{API}.STREAM.INFO.KV_{INFO_BUCKET}",
             f"{API}.DIRECT.GET.KV_{INFO_BUCKET}.$KV.{INFO_BUCKET}.>",
             f"{API}.STREAM.INFO.OBJ_{bucket}",
             f"{API}.STREAM.MSG.GET.OBJ_{bucket}",
-            f"{API}.DIRECT.GET.OBJ_{bucket}.>",
             f"{API}.STREAM.PURGE.OBJ_{bucket}",
+            f"{API}.DIRECT.GET.OBJ_{bucket}.>",
             f"$O.{bucket}.>",
         ),
-        subscribe=(f"{inbox_prefix(name)}.>", bell(">"), cancel_subject(name)),
+        subscribe=(bell(">"), cancel_subject(name)),
+        inbox=f"{inbox_prefix(name)}.>",
     )
 
 
-def _own_key(bucket: str, key: str) -> tuple[str, ...]:
-    """Write and read ``key``. Reads name the key in the subject: by number would be any key."""
-    return (
-        f"{API}.STREAM.INFO.KV_{bucket}",
-        f"{API}.DIRECT.GET.KV_{bucket}.$KV.{bucket}.{key}",
-        f"$KV.{bucket}.{key}",
-    )
+def _own_key(bucket: str, key: str) -> tuple[str, str]:
+    """Read and write ``key``. A read names the key in its subject: by number it would be any."""
+    return (f"{API}.DIRECT.GET.KV_{bucket}.$KV.{bucket}.{key}", f"$KV.{bucket}.{key}")

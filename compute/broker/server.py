@@ -76,7 +76,7 @@ def stop_broker(folder: Path) -> bool:
 
 
 def broker_status(folder: Path) -> Status:
-    """What runs there. Starts and changes nothing. Raises ``BrokerError`` where nothing ever ran."""
+    """What runs there; changes nothing. Raises ``BrokerError`` where nothing ever ran."""
     home = Folder(folder.resolve())
     place = held_place(home)
     said = process.greeting(place.local_host, place.port) or {}
@@ -113,13 +113,15 @@ def read_workers(home: Folder) -> list[Worker]:
 
 
 def reload(home: Folder) -> None:
-    """Write the configuration anew and wait until a running server has read it (0.01 s).
+    """Write the configuration anew and wait until a running server has read it (0.03 s).
 
     Connections of those who stay are not touched. Raises ``BrokerError`` where it is refused.
     """
     home.write_text(home.config.name, _config(home, held_place(home)))
     pid = process.running_pid(home)
     if pid is not None:
+        # nats-server 2.15 opens the doors of an account that is new only when it reads it again.
+        process.reload(home, pid)
         process.reload(home, pid)
 
 
@@ -151,7 +153,8 @@ def _start(home: Folder, wanted: Place) -> None:
     for attempt in range(1, TRIES + 1):
         place = prepare(home, wanted)
         try:
-            return process.start(home, place.local_host, place.port)
+            process.start(home, place.local_host, place.port)
+            return
         except BrokerError:
             _end_half_started(home)
             if attempt == TRIES or wanted.port:

@@ -89,7 +89,7 @@ class _EncryptedClient(Client):
             writer = getattr(transport, "_io_writer", None)
             if writer is None or writer.get_extra_info("ssl_object") is None:
                 raise _NotEncrypted("nats: the server offers no encryption")
-        command: bytes = super()._connect_command()  # type: ignore[no-untyped-call]
+        command: bytes = super()._connect_command()
         return command
 
 
@@ -186,7 +186,7 @@ async def _abandon(client: Client, trying: asyncio.Future[None]) -> None:
         await trying
     with contextlib.suppress(Exception):
         await client.close()
-    transport = client._transport
+    transport: Any = client._transport
     if transport:
         with contextlib.suppress(Exception):
             transport.close()
