@@ -18,6 +18,11 @@ OPTIONS = (
     "parallel", "slo", "rate",
 )  # fmt: skip
 # of the forms, the pages and typed lines: the slash command's options are a public interface
+DRAFTS = (
+    ("eagle: an EAGLE-3 head", "eagle"),
+    ("mtp: the model's own layer for it", "mtp"),
+    ("ngram: from the text itself", "ngram"),
+)
 MORE = ("cached", "spec_tokens", "draft", "accept", "acceptance_length")
 
 
@@ -29,6 +34,12 @@ def suggest_gpus(text: str) -> Sequence[Choice]:
 def suggest_models(text: str) -> Sequence[Choice]:
     """Catalogue models for what is typed so far; any other id may be typed as well."""
     return CALCULATOR.library.models.suggest(text)
+
+
+def suggest_drafts(text: str) -> Sequence[Choice]:
+    """Ways to draft, then smaller models."""
+    typed = text.strip().lower()
+    return [*(way for way in DRAFTS if way[1].startswith(typed)), *suggest_models(text)][:25]
 
 
 def show(request: ThroughputRequest, result: ThroughputResult) -> View:
@@ -57,5 +68,5 @@ COMMAND = Command(
     options=options_of(ThroughputRequest, OPTIONS, {"gpu": suggest_gpus, "model": suggest_models}),
     show=show,
     details=details,
-    more=options_of(ThroughputRequest, MORE),
+    more=options_of(ThroughputRequest, MORE, {"draft": suggest_drafts}),
 )

@@ -4,6 +4,7 @@ import pytest
 
 from bot.command import answer
 from bot.commands.throughput import COMMAND
+from bot.line import option_line, parse_options
 from bot.runner import Outcome
 from bot.view import (
     CODE_COLUMNS,
@@ -58,6 +59,28 @@ def test_the_options_are_the_public_names() -> None:
     ]  # fmt: skip
     assert [option.name for option in COMMAND.options if option.required] == ["gpu", "model"]
     assert COMMAND.user_installable
+
+
+def test_what_the_slash_command_does_not_list_can_be_typed_and_sent_in_a_form() -> None:
+    line = "gpu:h100 model:llama-3.1-8b batch:4 cached:0.5 spec_tokens:2 draft:eagle accept:0.6"
+    inputs = parse_options(COMMAND, line)
+    assert option_line(COMMAND, inputs) == line
+    request = check_inputs(TOOL, inputs)
+    assert isinstance(request, ThroughputRequest)
+    assert (request.prefix_cache_hit_rate, request.num_speculative_tokens) == (0.5, 2)
+    assert (request.draft_model, request.acceptance_rate) == ("eagle", 0.6)
+    names = [option.name for option in COMMAND.every]
+    assert names[12:] == ["cached", "spec_tokens", "draft", "accept", "acceptance_length"]
+    draft = COMMAND.option("draft")
+    assert draft is not None and draft.suggest is not None
+    assert [sent for _, sent in draft.suggest("e")][:1] == ["eagle"]
+
+
+async def test_drafts_and_prefix_are_said_in_the_answer() -> None:
+    shown = await view(cached=0.5, draft="eagle", batch=8)
+    (facts,) = (b for b in shown.blocks if isinstance(b, Facts))
+    assert ("drafts", "2.53 tokens a step") in facts.rows
+    assert any("1,024 in (512 cached) / 512 out" in text for text in texts(shown))
 
 
 async def test_the_first_line_is_the_answer_with_unit_and_range() -> None:

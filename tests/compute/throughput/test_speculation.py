@@ -122,6 +122,23 @@ def test_it_pays_for_one_user_and_not_for_many() -> None:
     assert gain[512] < gain[1] * 0.7
 
 
+@pytest.mark.parametrize(
+    ("model", "gpu", "batch", "gain"),
+    [
+        ("llama-3.1-8b", "h100", 64, 1.38),  # EAGLE-3 paper (arXiv 2503.01840), abstract
+        ("llama-3.1-8b", "h100", 1, 373.25 / 158.34),  # SGLang's documentation
+        ("Qwen/Qwen3-8B", "h200", 1, 365 / 187),  # model card of Tengyunw/qwen3_8b_eagle3
+    ],
+)
+def test_the_gain_of_an_eagle_head_is_near_the_published_one(
+    model: str, gpu: str, batch: int, gain: float
+) -> None:
+    load = {"model": model, "gpu": gpu, "batch": batch, "input": 150, "output": 400}
+    plain = question(engine="sglang", **load).served(batch)
+    drafted = question(engine="sglang", draft="eagle", **load).served(batch)
+    assert drafted.output_tps / plain.output_tps == pytest.approx(gain, rel=0.15)
+
+
 def test_more_drafted_tokens_read_more_distinct_experts() -> None:
     rates = question(model="Qwen/Qwen3-30B-A3B", gpu="h200").rates
     one = decode_pass(rates, 4.0, 100.0)
