@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compute.broker.permissions import API, Worker, of_worker
 from compute.jobs.job import MAX_JSON_BYTES
@@ -44,61 +45,54 @@ class Server:
 
 
 def config_text(server: Server) -> str:
-    """What is written to nats.conf. It is JSON-like; every string is quoted by ``json.dumps``."""
+    """What nats.conf holds: one JSON value a line, which NATS's own format takes."""
     assert MAX_JSON_BYTES < MAX_PAYLOAD
-    lines = [
-        f"server_name: {_quoted(server.name)}",
-        f"pid_file: {_quoted(server.pid)}",
-        f"log_file: {_quoted(server.log)}",
-        "logfile_size_limit: 5000000",
-        "logfile_max_num: 2",
-        f"max_payload: {MAX_PAYLOAD}",
-        "jetstream {",
-        f"  store_dir: {_quoted(server.store)}",
-        # The default syncs every 2 minutes: an acknowledged job would not survive a power cut.
-        "  sync_interval: always",
-        f"  max_memory_store: {MAX_MEMORY_STORE}",
-        f"  max_file_store: {MAX_FILE_STORE}",
-        "}",
-        *_listener(server.nats),
-        *(_websocket(server.websocket) if server.websocket else ()),
-        *_accounts(server),
-    ]
-    return "\n".join(lines) + "\n"
+    said: dict[str, Any] = {
+        "server_name": server.name,
+        "pid_file": str(server.pid),
+        "log_file": str(server.log),
+        "logfile_size_limit": 5_000_000,
+        "logfile_max_num": 2,
+        "max_payload": MAX_PAYLOAD,
+        "jetstream": {
+            "store_dir": str(server.store),
+            # The default syncs every 2 minutes: a stored job would not survive a power cut.
+            "sync_interval": "always",
+            "max_memory_store": MAX_MEMORY_STORE,
+            "max_file_store": MAX_FILE_STORE,
+        },
+        **_listener(server.nats),
+        "system_account": "SYS",
+        "accounts": _accounts(server),
+    }
+    if server.websocket:
+        plain = {} if server.websocket.certificate else {"no_tls": True}
+        said["websocket"] = {**_listener(server.websocket), **plain}
+    return "".join(f"{key}: {json.dumps(value, indent=1)}\n" for key, value in said.items())
 
 
-def _listener(listener: Listener) -> list[str]:
-    return [f"host: {_quoted(listener.host)}", f"port: {listener.port}", *_tls(listener)]
-
-
-def _websocket(listener: Listener) -> list[str]:
-    inner = _tls(listener) or ["no_tls: true"]
-    address = [f"host: {_quoted(listener.host)}", f"port: {listener.port}"]
-    return ["websocket {", *(f"  {line}" for line in (*address, *inner)), "}"]
-
-
-def _tls(listener: Listener) -> list[str]:
+def _listener(listener: Listener) -> dict[str, Any]:
+    address = {"host": listener.host, "port": listener.port}
     if not listener.certificate:
-        return []
-    files = f"cert_file: {_quoted(listener.certificate)}, key_file: {_quoted(listener.key)}"
-    return [f"tls {{ {files}, timeout: 5 }}"]
+        return address
+    files = {"cert_file": str(listener.certificate), "key_file": str(listener.key)}
+    return {**address, "tls": {**files, "timeout": 5}}
 
 
-def _accounts(server: Server) -> Iterator[str]:
-    yield "system_account: SYS"
-    yield "accounts {"
-    yield f"  SYS {{ users: [ {{ nkey: {server.keys['sys']} }} ] }}"
-    yield f"  {QUEUE} {{"
-    yield "    jetstream: enabled"
-    yield f"    users: [ {{ nkey: {server.keys['bot']} }} ]"
-    yield f"    exports: [ {', '.join((*map(_service, SERVICES), *map(_stream, STREAMS)))} ]"
-    yield "  }"
-    for worker in (Worker("local", server.keys["local"]), *server.workers):
-        yield from _worker_account(worker)
-    yield "}"
+def _accounts(server: Server) -> dict[str, Any]:
+    services = [{"service": subject} for subject in SERVICES]
+    streams = [{"stream": subject} for subject in STREAMS]
+    queue = {
+        "jetstream": "enabled",
+        "users": [{"nkey": server.keys["bot"]}],
+        "exports": [*services, *streams],
+    }
+    workers = (Worker("local", server.keys["local"]), *server.workers)
+    accounts = {f"WORKER-{worker.name}": _worker_account(worker) for worker in workers}
+    return {"SYS": {"users": [{"nkey": server.keys["sys"]}]}, QUEUE: queue, **accounts}
 
 
-def _worker_account(worker: Worker) -> Iterator[str]:
+def _worker_account(worker: Worker) -> dict[str, Any]:
     """A worker has an account of its own, with doors to exactly what it may do.
 
     Permissions alone would not hold it: the server sends its answer to whatever reply subject a
@@ -106,44 +100,23 @@ def _worker_account(worker: Worker) -> Iterator[str]:
     own state read back into the queue as a forged job. From an account, answers only go back in.
     """
     may = of_worker(worker)
-    services = (
-        f"{{ {_service(subject, QUEUE)}, to: {json.dumps(_name(subject))} }}"
-        for subject in may.publish
-    )
-    streams = (f"{{ {_stream(subject, QUEUE)} }}" for subject in may.subscribe)
-    heard = json.dumps([*may.subscribe, may.inbox])
-    said = json.dumps([_name(subject) for subject in may.publish])
-    yield f"  WORKER-{worker.name} {{"
-    yield f"    users: [ {{ nkey: {worker.key}, permissions: {{ publish: {said}, subscribe: {heard} }} }} ]"
-    yield f"    mappings: {{ {json.dumps(f'{API}.>')}: {json.dumps(f'{RENAMED}.>')} }}"
-    yield "    imports: ["
-    yield from (f"      {line}" for line in (*services, *streams))
-    yield "    ]"
-    yield "  }"
+    publish = [_name_within(subject) for subject in may.publish]
+    permissions = {"publish": publish, "subscribe": [*may.subscribe, may.inbox]}
+    services = [
+        {"service": {"account": QUEUE, "subject": subject}, "to": name}
+        for subject, name in zip(may.publish, publish, strict=True)
+    ]
+    streams = [{"stream": {"account": QUEUE, "subject": subject}} for subject in may.subscribe]
+    return {
+        "users": [{"nkey": worker.key, "permissions": permissions}],
+        "mappings": {f"{API}.>": f"{RENAMED}.>"},
+        "imports": [*services, *streams],
+    }
 
 
-def _name(subject: str) -> str:
-    """What ``subject`` is called within a worker's account, whose calls a mapping renames.
+def _name_within(subject: str) -> str:
+    """What ``subject`` is called within a worker's account, whose API calls a mapping renames.
 
     Under its own name the server answers an account's API calls itself: it has no queue.
     """
     return RENAMED + subject.removeprefix(API) if subject.startswith(f"{API}.") else subject
-
-
-def _service(subject: str, account: str = "") -> str:
-    return _door("service", subject, account)
-
-
-def _stream(subject: str, account: str = "") -> str:
-    return _door("stream", subject, account)
-
-
-def _door(kind: str, subject: str, account: str) -> str:
-    """An export's entry, or with ``account`` the inner part of an import's."""
-    if not account:
-        return f"{{ {kind}: {json.dumps(subject)} }}"
-    return f"{kind}: {{ account: {account}, subject: {json.dumps(subject)} }}"
-
-
-def _quoted(value: object) -> str:
-    return json.dumps(str(value))

@@ -106,7 +106,7 @@ def _bucket(bucket: str, storage: Any, replicas: int, max_age: float = 0.0) -> S
         duplicate_window=min(DUPLICATE_S, max_age or DUPLICATE_S),
         storage=storage,
         discard=DiscardPolicy.NEW,
-        # A worker may write its own keys only; by a rollup of the stream it would remove all others.
+        # A worker writes its own keys only; by a rollup of the stream it could remove all others.
         allow_rollup_hdrs=False,
         allow_direct=True,
         deny_delete=True,
