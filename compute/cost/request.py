@@ -58,22 +58,26 @@ class CostRequest(Request):
         default=None,
         description="mean requests per day; empty = your own traffic's, else 100,000",
         examples=[200_000],
+        json_schema_extra={"slider": {"low": 100, "high": 1e8, "log": True, "start": 100_000}},
     )
     isl: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = Field(
         default=None,
         alias="input",
         description="prompt tokens per request; empty = the traffic profile's own lengths",
+        json_schema_extra={"slider": {"low": 16, "high": 131_072, "log": True, "start": 1024}},
     )
     osl: Annotated[int, Field(ge=0, le=MAX_TOKENS)] | None = Field(
         default=None,
         alias="output",
         description="generated tokens per request; empty = the traffic profile's own",
+        json_schema_extra={"slider": {"low": 1, "high": 16_384, "log": True, "start": 256}},
     )
     cached_share: Share | None = Field(
         default=None,
         alias="cached",
         description="share of the prompt tokens found in a prefix cache, 0 to 1",
         examples=[0.4],
+        json_schema_extra={"slider": {"low": 0, "high": 1, "step": 0.01, "start": 0}},
     )
     traffic: str = Field(
         default=DEFAULT_TRAFFIC,
@@ -108,7 +112,10 @@ class CostRequest(Request):
     )
     # Prices of one's own.
     gpu_usd_per_hour: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
-        default=None, alias="gpu_price", description="your price of one GPU, USD per hour"
+        default=None,
+        alias="gpu_price",
+        description="your price of one GPU, USD per hour; empty = what the market asks",
+        json_schema_extra={"slider": {"low": 0.1, "high": 20, "log": True, "start": 2.5}},
     )
     api_usd_per_mtok_in: Usd | None = Field(
         default=None, alias="api_in", description="your API price, USD per million prompt tokens"
@@ -188,5 +195,7 @@ class CostRequest(Request):
     )
     trace_csv: Annotated[str, Field(max_length=MAX_TRACE_CHARS)] | None = Field(
         default=None,
+        exclude=True,  # 2 MB of somebody's log: the answer holds what was made of it
         description="your own requests as CSV text: timestamp, input tokens, output tokens",
+        json_schema_extra={"upload": ".csv"},
     )

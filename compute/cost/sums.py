@@ -32,7 +32,7 @@ class Usage:
             self.cache_read_tokens,
             self.cache_write_tokens,
         )
-        if any(isinstance(count, bool) or not exact(count) >= 0 for count in counts):
+        if any(isinstance(count, bool) or exact(count) < 0 for count in counts):
             raise ValueError("token counts are numbers of at least 0")
         if exact(self.cache_read_tokens) + exact(self.cache_write_tokens) > exact(
             self.input_tokens
@@ -41,8 +41,11 @@ class Usage:
 
 
 def exact(value: Number) -> Decimal:
-    """The decimal number as written: 0.1 is one tenth."""
-    return value if isinstance(value, Decimal) else Decimal(str(value))
+    """The decimal number as written: 0.1 is one tenth. Raises ``ValueError`` for no number."""
+    found = value if isinstance(value, Decimal) else Decimal(str(value))
+    if not found.is_finite():
+        raise ValueError("counts, prices and shares are finite numbers")
+    return found
 
 
 def api_usd(
@@ -70,7 +73,7 @@ def selfhost_usd_per_mtok(
     ``tokens_per_s`` at full load, ``utilization`` in (0, 1]. Raises ``ValueError`` outside.
     """
     _not_negative(usd_per_hour)
-    if not exact(tokens_per_s) > 0:
+    if exact(tokens_per_s) <= 0:
         raise ValueError("tokens_per_s must be more than 0")
     if not 0 < exact(utilization) <= 1:
         raise ValueError("utilization must be more than 0 and at most 1")
@@ -98,7 +101,7 @@ def breakeven_mtok(selfhost_usd_per_month: Number, usd_per_mtok: Number | None) 
 
 
 def _not_negative(*values: Number) -> None:
-    if any(not exact(value) >= 0 for value in values):
+    if any(exact(value) < 0 for value in values):
         raise ValueError("prices and hours are numbers of at least 0")
 
 

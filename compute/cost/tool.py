@@ -103,7 +103,7 @@ class Calculator:
             try:
                 return await replica.hub_model(request.model, ctx), ""
             except (Refused, FetchError) as error:
-                if not sellers:
+                if not sellers and request.api_usd_per_mtok_in is None:
                     raise
                 return None, f"Self-hosting is left out: {error}"
         if sellers or request.api_usd_per_mtok_in is not None:
