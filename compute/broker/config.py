@@ -14,6 +14,7 @@ from compute.jobs.job import MAX_JSON_BYTES
 MAX_PAYLOAD = 1_048_576  # bytes of one message: a chunk of a file has 524,288
 MAX_MEMORY_STORE = 33_554_432  # we keep nothing in memory
 MAX_FILE_STORE = 16 * 2**30  # a limit, not a reservation
+MAX_CONNECTIONS = 1000  # strangers can open them where the server listens to the world
 QUEUE = "K2C"  # the account that holds streams and buckets
 SERVICES = (f"{API}.>", "$JS.ACK.>", "$KV.>", "$O.>")
 STREAMS = ("bell.>", "cancel.>")
@@ -54,6 +55,7 @@ def config_text(server: Server) -> str:
         "logfile_size_limit": 5_000_000,
         "logfile_max_num": 2,
         "max_payload": MAX_PAYLOAD,
+        "max_connections": MAX_CONNECTIONS,
         "jetstream": {
             "store_dir": str(server.store),
             # The default syncs every 2 minutes: a stored job would not survive a power cut.

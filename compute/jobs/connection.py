@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from nats.aio.client import Client
@@ -22,7 +21,7 @@ PATIENCE_S = 10.0
 RETRY_S = 0.5  # between two attempts; a restarted server answers after 0.03 s
 PING_S = 10  # a connection that a router forgot is found dead after three of these
 ANSWER_S = 5
-NOT_OURS = ("authorization violation", "authentication", "user jwt", "permissions violation for")
+NOT_OURS = ("authorization violation", "authentication", "user jwt")
 
 Callback = Callable[[], object]
 
@@ -112,18 +111,12 @@ class _Trouble:
         """nats-py's error callback: without one it prints every failed attempt with its trace."""
         log.log(logging.INFO if self.connected else logging.DEBUG, "queue: %s", _words(error))
         self.last = error
-        if not self._final(error):
-            return
-        self.refused.set()
-        if self.connected and self.closing is None:
+        if not self.connected:
+            if _refuses(error) or _certificate_error(error) or isinstance(error, _NotEncrypted):
+                self.refused.set()
+        elif _refuses(error) and self.closing is None:
             # nats-py would try this key again, twice a second, for ever.
             self.closing = asyncio.ensure_future(self.client.close())
-
-    def _final(self, error: Exception) -> bool:
-        text = str(error).lower()
-        denied = "permissions violation" in text  # of one subject, not of the connection
-        unwanted = any(word in text for word in NOT_OURS) and not denied
-        return unwanted or isinstance(error, _NotEncrypted) or _certificate_error(error) is not None
 
     def sentence(self) -> str:
         """For the operator; it holds no key."""
@@ -135,7 +128,7 @@ class _Trouble:
             return f"The certificate at {where} is not trusted: {certificate.verify_message}."
         if isinstance(self.last, _NotEncrypted):
             return f"The server at {where} offers no encryption, but its address asks for it."
-        if self._final(self.last):
+        if _refuses(self.last):
             return f"The queue at {where} refuses the key of {self.access.name}."
         return f"No queue answers at {where} ({_words(self.last)})."
 
@@ -182,24 +175,35 @@ def _calling(callback: Callback | None) -> Callable[[], Awaitable[None]]:
 async def _abandon(client: Client, trying: asyncio.Future[None]) -> None:
     """Leave nothing open: ``close`` alone skips what a failed attempt has opened."""
     trying.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await trying
-    with contextlib.suppress(Exception):
-        await client.close()
+    await asyncio.wait((trying,))
+    await _quietly(client.close())
     transport: Any = client._transport
     if transport:
-        with contextlib.suppress(Exception):
-            transport.close()
-            await transport.wait_closed()
+        transport.close()
+        await _quietly(transport.wait_closed())
 
 
-def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    """To the end or ``ANSWER_S``, however it ends: its waiter may have been cancelled before."""
+    done, _ = await asyncio.wait((asyncio.ensure_future(closing),), timeout=ANSWER_S)
+    for task in done:
+        if not task.cancelled() and task.exception():
+            log.debug("closing: %r", task.exception())
+
+
+def _refuses(error: Exception) -> bool:
+    """Whether it is this key that is not wanted (and not one subject of many)."""
+    text = str(error).lower()
+    return any(word in text for word in NOT_OURS) and "permissions violation" not in text
+
+
+def _certificate_error(error: object) -> ssl.SSLCertVerificationError | None:
     """The reason under what the TLS or the websocket library raised."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error
+    while isinstance(error, BaseException):
         inner = getattr(error, "certificate_error", None) or error.__cause__
-        error = inner if isinstance(inner, BaseException) else None
+        if inner is None and isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = inner
     return None
 
 
