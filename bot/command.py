@@ -34,8 +34,26 @@ MAX_CHOICES = 25  # Discord's limit for choices and suggestions
 
 
 @dataclass(frozen=True, slots=True)
+class Slider:
+    """The range in which a page offers to drag a number; a request's field declares it.
+
+    ``step`` of a linear one; on a logarithmic one (``log``) each step is the same factor.
+    ``start``: where it stands while nothing is given and the field has no default.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float = 1.0
+    start: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
-    """One option as typed: the short name, and what it fills in the request."""
+    """One option as typed: the short name, and what it fills in the request.
+
+    ``upload``: a page also fills it from a file of the visitor's (".csv").
+    """
 
     name: str
     field: str
@@ -44,6 +62,8 @@ class Option:
     required: bool
     choices: tuple[Choice, ...] = ()
     suggest: Suggest | None = None
+    slider: Slider | None = None
+    upload: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +128,7 @@ def suggestions(option: Option, text: str) -> Sequence[Choice]:
 def _option(name: str, field: str, info: FieldInfo, suggest: Suggest | None) -> Option:
     allowed = _members(info.annotation)
     literal = tuple((str(v), str(v)) for v in allowed if isinstance(v, str))
+    extra: Any = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     return Option(
         name=name,
         field=field,
@@ -116,6 +137,8 @@ def _option(name: str, field: str, info: FieldInfo, suggest: Suggest | None) -> 
         required=info.is_required(),
         choices=literal if all(isinstance(v, str) for v in allowed) else (),
         suggest=suggest,
+        slider=Slider(**extra["slider"]) if "slider" in extra else None,
+        upload=str(extra.get("upload", "")),
     )
 
 

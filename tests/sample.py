@@ -20,7 +20,10 @@ class KvRequest(Request):
         alias="layers", description="transformer layers", examples=[32]
     )
     isl: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        default=1024, alias="input", description="tokens in the cache"
+        default=1024,
+        alias="input",
+        description="tokens in the cache",
+        json_schema_extra={"slider": {"low": 16, "high": 131_072, "log": True}},
     )
     kv_dtype: Literal["fp16", "fp8"] = Field(default="fp16", description="type of a cached value")
     model: str = Field(default="", max_length=200, description="a name to show")

@@ -44,13 +44,19 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a page knows about an answer: its id ("" = not kept), line, details, more buttons."""
+    """What a page knows about an answer: its id ("" = not kept), line, details, more buttons.
+
+    Of one that is not kept: ``pictures`` are the addresses of its charts, ``changes`` what each
+    repair types into the form (JSON).
+    """
 
     result_id: str = ""
     line: str = ""
     details: View | None = None
     presses: tuple[Press, ...] = ()
     level: int = 2
+    pictures: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def render(view: View, around: Around) -> Markup:
@@ -169,18 +175,23 @@ def _side(table: Table, place: int) -> Markup:
 
 
 def _chart(chart: Chart, around: Around, place: int) -> Markup:
-    if not around.result_id:
+    """The dark picture, and the light one for pages that are light."""
+    if around.result_id:
+        dark = chart_path(around.result_id, place)
+    elif place <= len(around.pictures):
+        dark = around.pictures[place - 1]
+    else:
         return Markup('<p class="note">{}: {}</p>').format(chart.title, chart.alt)
+    light = f"{dark}{'&' if '?' in dark else '?'}theme=light"
     return Markup(
-        '<figure><a href="{src}"><img src="{src}" alt="{title}. {alt}" '
-        'width="{w}" height="{h}"></a></figure>'
+        '<figure><a href="{dark}"><picture>'
+        '<source media="(prefers-color-scheme: light)" srcset="{light}">'
+        '<img src="{dark}" alt="{title}. {alt}" width="{w}" height="{h}"{lazy}>'
+        "</picture></a></figure>"
     ).format(
-        src=chart_path(around.result_id, place),
-        title=chart.title,
-        alt=chart.alt,
-        w=CHART_WIDTH,
-        h=CHART_HEIGHT,
-    )
+        dark=dark, light=light, title=chart.title, alt=chart.alt, w=CHART_WIDTH, h=CHART_HEIGHT,
+        lazy=Markup(' loading="lazy"') if place > 1 else "",
+    )  # fmt: skip
 
 
 def chart_path(result_id: str, place: int = 1) -> str:
@@ -221,6 +232,10 @@ def _button(button: Button, around: Around) -> Markup:
             return _link_button(button.label, f"/?line={quote(around.line, safe='')}", "change")
         case "details" if around.details is not None:
             return _details(button.label, around.details, around.level)
+        case "fix" if not around.result_id and int(button.argument) < len(around.changes):
+            return Markup(
+                '<button class="button" type="button" data-changes="{changes}">{label}</button>'
+            ).format(changes=around.changes[int(button.argument)], label=button.label)
         case "fix" if around.result_id:
             return _press(Press(button.label, f"{page}/fix/{button.argument}"))
         case "share" if around.result_id:

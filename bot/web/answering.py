@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 DELETE_KEY_HEADER = "X-Delete-Key"
 DELETE_KEY = re.compile(r"[A-Za-z0-9_-]{20,100}")
 READS_PER_MINUTE = 600  # suggestions, pages and pictures of one visitor
+PREVIEWS_PER_MINUTE = 120  # a slider held down asks two or three times a second, then rests
 SHOWN = 60
 
 
@@ -48,6 +49,14 @@ def limit_reads(request: web.Request) -> None:
 def limit_runs(request: web.Request) -> None:
     """Raises ``Problem`` 429 for a visitor with more answers a minute than the settings allow."""
     _limit(request, "web", request.app[SERVICES].settings.user_per_minute)
+
+
+def limit_previews(request: web.Request) -> None:
+    """Raises ``Problem`` 429 for a visitor whose sliders move more than a hand would move them.
+
+    A preview is arithmetic that nobody keeps: it is counted for itself and not as an answer.
+    """
+    _limit(request, "preview", PREVIEWS_PER_MINUTE)
 
 
 def _limit(request: web.Request, kind: str, per_minute: int) -> None:
@@ -136,12 +145,16 @@ def show(command: Command, outcome: Outcome, *, line: str = "", kept: bool = Tru
     refused = outcome.refusal is not None
     if not kept and not refused:
         view = view.plus(Note(("This answer could not be kept, so it has no page.",)))
-    details = None
-    if command.details is not None and outcome.request is not None and outcome.result is not None:
-        details = command.details(outcome.request, outcome.result)
     result_id = outcome.id if kept else ""
-    around = Around(result_id=result_id, line=line, details=details)
+    around = Around(result_id=result_id, line=line, details=details_of(command, outcome))
     return Shown(result_id, line, view, render(view, around))
+
+
+def details_of(command: Command, outcome: Outcome) -> View | None:
+    """What is behind the answer's Assumptions button, if there is an answer."""
+    if command.details is None or outcome.request is None or outcome.result is None:
+        return None
+    return command.details(outcome.request, outcome.result)
 
 
 def typed_line(command: Command, inputs: Mapping[str, JsonValue]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.web import api, kept, pages
+from bot.web import api, forms, kept, pages, pictures
 from bot.web.assets import TEMPLATES, Templates, static_file
 from bot.web.body import BROKEN_OFF, MAX_JSON
 from bot.web.errors import errors
@@ -44,6 +44,7 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[TEMPLATES] = Templates(services.site)
     app[api.DOCUMENTS] = api.make_documents(services.commands)
+    app[pictures.PREVIEWED] = pictures.Previews()
     app.on_response_prepare.append(secure)
     app.add_routes(_routes())
     return app
@@ -53,8 +54,10 @@ def _routes() -> list[web.RouteDef]:
     return [
         web.get("/", pages.home),
         web.post("/", pages.run_line),
-        web.get(f"/tools/{TOOL}", pages.tool_form),
-        web.post(f"/tools/{TOOL}", pages.run_form),
+        web.get(f"/tools/{TOOL}", forms.tool_form),
+        web.post(f"/tools/{TOOL}", forms.run_form),
+        web.post(f"/tools/{TOOL}/preview", forms.preview),
+        web.get("/preview/{key:[0-9a-f]{32}}.png", pictures.preview_picture),
         web.get(f"/r/{ID}", kept.result_page),
         web.get(f"/r/{ID}.json", kept.result_json),
         web.get(f"/r/{ID}/chart.png", kept.chart_picture),

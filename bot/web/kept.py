@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 
 from aiohttp import web
 
-from bot.render.chart import ChartBusy, ChartFailed
-from bot.view import Chart, File, Heading, Text, View, plain
+from bot.render.html import CHART_HEIGHT, CHART_WIDTH
+from bot.view import File, Heading, Text, View, plain
 from bot.web.answering import kept_answer, left_out, limit_reads, show, typed_line
 from bot.web.errors import Problem, json_response
 from bot.web.guard import FILE_POLICY, unlisted
 from bot.web.pages import page_response
-from bot.web.services import SERVICES, base_of
+from bot.web.pictures import picture
+from bot.web.services import base_of
 
-CHART_SECONDS = 3600
 DESCRIPTION = 300  # characters of an answer that a pasted link shows
 # What a browser may be told a downloaded file is; anything else is just bytes.
 FILE_TYPES = frozenset({"text/plain", "text/markdown", "text/csv", "application/json", "image/png"})
@@ -39,6 +38,7 @@ async def result_page(request: web.Request) -> web.Response:
         headline=_headline(shown.view),
         description=_description(shown.view),
         image=f"{base}/r/{row.id}/chart.png" if shown.view.charts() else "",
+        image_size=(CHART_WIDTH, CHART_HEIGHT),
         made=_date(row.created_at),
         until=_date(row.expires_at),
     )
@@ -83,30 +83,14 @@ async def result_json(request: web.Request) -> web.Response:
 
 
 async def chart_picture(request: web.Request) -> web.Response:
-    """The picture of the answer's chart, drawn now unless the browser has this one already."""
+    """The picture of one of the answer's charts, dark or light."""
     limit_reads(request)
     command, _, outcome = await kept_answer(request, request.match_info["id"])
     charts = show(command, outcome).view.charts()
     place = request.query.get("n", "1")
     if place not in {str(n + 1) for n in range(len(charts))}:
         raise Problem(404, "This answer has no such chart.")
-    chart = charts[int(place) - 1]
-    etag = _etag(chart)
-    headers = {"ETag": f'"{etag}"', "Cache-Control": f"private, max-age={CHART_SECONDS}"}
-    unlisted(headers)
-    if any(tag.value in (etag, "*") for tag in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    try:
-        picture = await request.app[SERVICES].charts.png(chart)
-    except ChartBusy:
-        raise Problem(503, "Many charts are being drawn; try again shortly.", wait_s=2) from None
-    except ChartFailed:
-        raise Problem(500, "This chart could not be drawn; the answer stands without it.") from None
-    return web.Response(body=picture, content_type="image/png", headers=headers)
-
-
-def _etag(chart: Chart) -> str:
-    return hashlib.sha256(repr(chart).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return await picture(request, charts[int(place) - 1])
 
 
 async def result_file(request: web.Request) -> web.Response:

@@ -1,26 +1,18 @@
-"""The home page with its command bar, and a form for each tool."""
+"""The home page with its command bar and the tools that there are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from aiohttp import web
-from markupsafe import Markup
 from pydantic import JsonValue
 
 from bot.command import Command, Option
 from bot.line import MAX_LINE
-from bot.web.answering import (
-    Shown,
-    answer_fix,
-    answer_inputs,
-    answer_line,
-    limit_runs,
-    typed_line,
-)
+from bot.web.answering import Shown, answer_fix, answer_line, typed_line
 from bot.web.assets import TEMPLATES
 from bot.web.body import read_form
-from bot.web.errors import Problem, json_response, wants_json
+from bot.web.errors import json_response, wants_json
 from bot.web.services import SERVICES, Services
 
 
@@ -55,15 +47,19 @@ async def press_fix(request: web.Request) -> web.Response:
 
 def _answered(request: web.Request, shown: Shown) -> web.Response:
     """For our script the answer alone; for a plain form the home page with the answer in it."""
-    if wants_json(request):
-        payload = {
+    return answered_json(shown) if wants_json(request) else _home(request, shown.line, shown)
+
+
+def answered_json(shown: Shown) -> web.Response:
+    """The answer for our script."""
+    return json_response(
+        {
             "id": shown.id,
             "line": shown.line,
             "refused": shown.view.tone == "refusal",
             "html": str(shown.html),
         }
-        return json_response(payload)
-    return _home(request, shown.line, shown)
+    )
 
 
 def _home(request: web.Request, line: str, shown: Shown | None = None) -> web.Response:
@@ -105,64 +101,18 @@ def example_line(command: Command) -> str:
     values: dict[str, JsonValue] = {
         option.name: example
         for option in command.options
-        if option.required and (example := _example(command, option))
+        if option.required and (example := example_of(command, option))
     }
     return typed_line(command, values)
 
 
-def _example(command: Command, option: Option) -> str:
+def example_of(command: Command, option: Option) -> str:
+    """The option's first example as one would type it."""
     examples = command.tool.request.model_fields[option.field].examples or []
     return str(examples[0]) if examples else ""
 
 
-def _default(command: Command, option: Option) -> str:
+def default_of(command: Command, option: Option) -> str:
+    """What an empty field means, where it is one value."""
     default = command.tool.request.model_fields[option.field].default
     return str(default) if isinstance(default, str | int) else ""
-
-
-async def tool_form(request: web.Request) -> web.Response:
-    """A form with every option of a command, filled from the query."""
-    command = _command(request)
-    names = [option.name for option in command.every]
-    values = {name: request.query.get(name, "")[:MAX_LINE] for name in names}
-    return _form(request, command, values)
-
-
-async def run_form(request: web.Request) -> web.Response:
-    """The form was sent: empty fields count as not given."""
-    command = _command(request)
-    fields = await read_form(request)
-    names = {option.name for option in command.every}
-    inputs: dict[str, JsonValue] = {
-        name: value.strip() for name, value in fields.items() if name in names and value.strip()
-    }
-    limit_runs(request)
-    shown = await answer_inputs(request, command, inputs)
-    if wants_json(request):
-        return _answered(request, shown)
-    return _form(request, command, fields, shown.html)
-
-
-def _form(
-    request: web.Request,
-    command: Command,
-    values: dict[str, str],
-    answer: Markup | None = None,
-) -> web.Response:
-    fields = [
-        {
-            "option": option,
-            "value": values.get(option.name, ""),
-            "example": _example(command, option),
-            "default": _default(command, option),
-        }
-        for option in command.every
-    ]
-    return page_response(request, "form.html", command=command, fields=fields, answer=answer)
-
-
-def _command(request: web.Request) -> Command:
-    command = request.app[SERVICES].commands.get(request.match_info["tool"])
-    if command is None:
-        raise Problem(404, "There is no such tool here.")
-    return command

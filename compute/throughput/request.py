@@ -81,13 +81,22 @@ class ThroughputRequest(Request):
     concurrency: Annotated[
         Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | Literal["max"], BeforeValidator(as_typed)
     ] = Field(
-        default=1, alias="batch", description="requests in flight over the whole system, or max"
+        default=1,
+        alias="batch",
+        description="requests in flight over the whole system, or max",
+        json_schema_extra={"slider": {"low": 1, "high": 1024, "log": True}},
     )
     isl: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = Field(
-        default=1024, alias="input", description="prompt tokens per request"
+        default=1024,
+        alias="input",
+        description="prompt tokens per request",
+        json_schema_extra={"slider": {"low": 16, "high": 131_072, "log": True}},
     )
     osl: Annotated[int, Field(ge=0, le=MAX_TOKENS)] = Field(
-        default=512, alias="output", description="generated tokens per request; 0 = prompt only"
+        default=512,
+        alias="output",
+        description="generated tokens per request; 0 = prompt only",
+        json_schema_extra={"slider": {"low": 1, "high": 16_384, "log": True}},
     )
     weight_dtype: str = Field(
         default="auto",

@@ -52,7 +52,7 @@ def best_gpu(result: CostResult) -> GpuChoice | None:
 
 def _headline(line: str) -> Words:
     """The answer in bold, what stands in brackets not."""
-    parts = BRACKETS.split(line)
+    parts = BRACKETS.split(line.removesuffix("."))
     return tuple(part if place % 2 else Bold(part) for place, part in enumerate(parts) if part)
 
 

@@ -1,6 +1,7 @@
 // Runs lines without leaving the page. Every form and link here also works without this script.
 
 import { Bar } from "./bar.js";
+import { Preview } from "./preview.js";
 
 const KEY = "k2c.delete-key";
 const MADE = "k2c.made";
@@ -11,6 +12,8 @@ const answers = document.querySelector(".answers");
 const owned = document.querySelector("[data-owner]"); // only the page of an answer has one
 const input = document.getElementById("line");
 const bar = input ? new Bar(input, document.getElementById("choices")) : null;
+const dragged = document.querySelector("form[data-preview]");
+const preview = dragged ? new Preview(dragged, answers, say, retry) : null;
 
 function stored(name) {
   try {
@@ -72,6 +75,7 @@ function failure(message, line) {
 }
 
 function place(article) {
+  preview?.clear();
   answers.prepend(article);
   article.querySelectorAll("img").forEach(retry);
   const top = article.getBoundingClientRect().top;
@@ -87,6 +91,9 @@ function retry(image) {
       const url = new URL(image.src);
       url.searchParams.set("try", String(tries));
       image.src = url.href;
+      for (const source of image.parentElement.querySelectorAll("source")) {
+        source.srcset = `${source.srcset.replace(/&try=\d+$/, "")}&try=${tries}`;
+      }
     }, 1500 * tries);
   };
   image.addEventListener("error", again);
@@ -96,11 +103,16 @@ function retry(image) {
 async function send(form, submitter) {
   const fields = new URLSearchParams(new FormData(form));
   const line = fields.get("line") ?? "";
+  const headers = { Accept: "application/json", "X-Delete-Key": deleteKey() };
+  let body = fields;
+  if (preview && form === preview.form) {
+    headers["Content-Type"] = "application/json"; // a file's text would grow by percent-encoding
+    body = JSON.stringify(Object.fromEntries(fields));
+  }
   const button = submitter ?? form.querySelector("button");
   button?.setAttribute("aria-busy", "true");
   try {
-    const headers = { Accept: "application/json", "X-Delete-Key": deleteKey() };
-    const response = await fetch(form.action, { method: "POST", body: fields, headers });
+    const response = await fetch(form.action, { method: "POST", body, headers });
     const answer = await response.json();
     if (!response.ok) return place(failure(answer.error.message, line));
     remember(answer);

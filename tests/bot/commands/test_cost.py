@@ -83,7 +83,7 @@ def test_every_field_that_can_be_typed_is_an_option_somewhere() -> None:
 async def test_the_answer_comes_first_then_the_utilization_then_the_break_even() -> None:
     made = await outcome()
     result, said = result_of(made), texts(COMMAND.show(made.request, made.result))
-    assert said[0] == result.headline and "$" in said[0]
+    assert said[0] == result.headline.removesuffix(".") and "$" in said[0]
     assert said[1] == result.why and "%" in said[1]
     assert result.breakeven is not None and said[2] == result.breakeven.sentence
 

@@ -31,6 +31,7 @@ from bot.view import (
     Series,
     Table,
     Text,
+    Theme,
     View,
 )
 from bot.web import Services, create_app, start_pages
@@ -111,13 +112,15 @@ class PlainCharts:
 
     def __init__(self) -> None:
         self.drawn: list[Chart] = []
+        self.themes: list[Theme] = []
         self.trouble: ChartBusy | ChartFailed | None = None
 
-    async def png(self, chart: Chart) -> bytes:
+    async def png(self, chart: Chart, theme: Theme = "dark") -> bytes:
         """The picture, or the trouble."""
         if self.trouble is not None:
             raise self.trouble
         self.drawn.append(chart)
+        self.themes.append(theme)
         return PNG
 
 
