@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bot.command", "bot.line"),
     ("bot.commands",),
     ("bot.integrations", "bot.web"),
-    ("bot.doctor", "bot.app", "bot.terminal"),
+    ("bot.doctor", "bot.local_worker", "bot.app", "bot.terminal"),
     ("bot.cli",),
 )
 # The one place each heavy library may be imported at module level.
@@ -119,6 +119,34 @@ def test_heavy_libraries_load_only_where_they_must(path: Path) -> None:
         allowed = HEAVY.get(name.split(".")[0])
         if allowed is not None:
             assert place.startswith(allowed) if allowed else False, f"{place} imports {name}"
+
+
+def tools() -> set[str]:
+    """The modules and packages of compute that hold a tool."""
+    found = set()
+    for path in [*(ROOT / "compute").glob("*.py"), *(ROOT / "compute").glob("*/__init__.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TOOL":
+                found.add(module_of(path))
+    return found
+
+
+# The cost of a replica depends on what it serves: the one question a tool may ask another.
+CROSSINGS = {"compute/cost/replica.py": "compute.throughput"}
+
+
+def test_two_tools_do_not_import_each_other_but_for_one_named_file() -> None:
+    known, crossed = tools(), set()
+    assert {"compute.cost", "compute.throughput", "compute.help"} <= known
+    for path in (ROOT / "compute").rglob("*.py"):
+        place, here = path.relative_to(ROOT).as_posix(), module_of(path)
+        for name in imported(path):
+            for tool in known:
+                if (name + ".").startswith(tool + ".") and not (here + ".").startswith(tool + "."):
+                    assert CROSSINGS.get(place) == tool, f"{here} imports {name}"
+                    crossed.add(place)
+    assert crossed == set(CROSSINGS), "a crossing that is no longer needed"
 
 
 def test_compute_knows_no_door() -> None:
