@@ -49,6 +49,27 @@ def _socket_address(value: str) -> str:
     return value
 
 
+def _nats_addresses(value: str) -> str:
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not all(_is_address(part, ("nats", "tls", "ws", "wss")) for part in parts):
+        raise ValueError("must be addresses such as tls://nats.example.org:4222, commas between")
+    return ",".join(parts)
+
+
+def _nats_public(value: str) -> str:
+    if value and not _is_address(value, ("tls", "wss")):
+        raise ValueError("must be tls://host:port or wss://host")
+    return value
+
+
+def _listen_address(value: str) -> str:
+    if value and not (
+        value.rpartition(":")[2].isdigit() and _is_address(f"tcp://{value}", ("tcp",))
+    ):
+        raise ValueError("must be host:port such as 0.0.0.0:4222")
+    return value
+
+
 def _is_address(value: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(value)
@@ -79,6 +100,9 @@ def _id_list(value: object) -> object:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
+NatsAddresses = Annotated[str, AfterValidator(_nats_addresses)]
+NatsPublic = Annotated[str, AfterValidator(_nats_public)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Token = Annotated[SecretStr | None, BeforeValidator(_token)]
 IdList = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_id_list)]
 
@@ -118,6 +142,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         validation_alias="K2C_LOG_LEVEL"
     )
+
+    nats_url: NatsAddresses = Field(validation_alias="K2C_NATS_URL")
+    nats_creds: str = Field(validation_alias="K2C_NATS_CREDS")
+    nats_ca: str = Field(validation_alias="K2C_NATS_CA")
+    nats_listen: ListenAddress = Field(validation_alias="K2C_NATS_LISTEN")
+    nats_public_url: NatsPublic = Field(validation_alias="K2C_NATS_PUBLIC_URL")
 
     hf_endpoint: WebAddress = Field(min_length=1, validation_alias="HF_ENDPOINT")
 

@@ -61,6 +61,17 @@ def test_with_nothing_given_the_defaults_hold() -> None:
         ("K2C_PUBLIC_URL", "https://:80", "a full address such as https://example.org"),
         ("DISCORD_API_BASE", "http://[", "a full address such as https://example.org"),
         ("HF_ENDPOINT", "javascript:alert(1)", "a full address such as https://example.org"),
+        ("K2C_NATS_LISTEN", "4222", "host:port such as 0.0.0.0:4222"),
+        ("K2C_NATS_LISTEN", "0.0.0.0:", "host:port such as 0.0.0.0:4222"),
+        ("K2C_NATS_LISTEN", "0.0.0.0:0", "host:port such as 0.0.0.0:4222"),
+        ("K2C_NATS_LISTEN", "::1:4222x", "host:port such as 0.0.0.0:4222"),
+        ("K2C_NATS_PUBLIC_URL", "nats://x:4222", "tls://host:port or wss://host"),
+        ("K2C_NATS_PUBLIC_URL", "gpu.example.org", "tls://host:port or wss://host"),
+        (
+            "K2C_NATS_URL",
+            "tls://a:4222,b",
+            "addresses such as tls://nats.example.org:4222, commas between",
+        ),
         (
             "DISCORD_GATEWAY_URL",
             "https://gateway.example.org",
@@ -73,6 +84,16 @@ def test_a_wrong_value_names_the_variable_what_was_given_and_what_is_allowed(
 ) -> None:
     [sentence] = problems(monkeypatch, **{name: given})
     assert sentence == f"{name} is {given!r}, which is not valid; it must be {allowed}."
+
+
+def test_addresses_of_the_queue_that_are_right_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K2C_NATS_URL", " tls://a:4222 , tls://b:4222,")
+    monkeypatch.setenv("K2C_NATS_LISTEN", "[::]:4222")
+    monkeypatch.setenv("K2C_NATS_PUBLIC_URL", "wss://gpu.example.org")
+    settings = load_settings()
+    assert settings.nats_url == "tls://a:4222,tls://b:4222"
+    assert settings.nats_listen == "[::]:4222"
+    assert settings.nats_public_url == "wss://gpu.example.org"
 
 
 def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
