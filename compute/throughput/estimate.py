@@ -157,7 +157,7 @@ def _does_not_fit(question: Question, widths: Widths) -> Estimate:
         range_why=widths.why,
         curve=[],
         measured=None,
-        notes=[],
+        notes=list(deployment.model.notes),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from compute.throughput.hardware import Device
 from compute.throughput.model import ModelSpec
-from compute.tool import Refused
+from compute.tool import Fix, Refused
 
 NODE = 8
 PART = re.compile(r"(tp|pp|ep|dp)\s*=?\s*(\d{1,4})")
@@ -64,6 +64,22 @@ def _refuse(message: str, given: str) -> Refused:
     )
 
 
+def _too_few(needed: int, n_gpus: int, given: str, model: ModelSpec, *, whole: bool) -> Refused:
+    """A split over more GPUs than were given: as many where that is ``whole``, or one they allow."""
+    split = f"tp{_largest(n_gpus, min(n_gpus, NODE), model.q_heads)}"
+    fixes = [Fix(label=f"Use {split}", changes={"parallel": split})]
+    if whole:
+        fixes.insert(0, Fix(label=f"Use {needed} GPUs", changes={"n_gpus": needed}))
+    return Refused(
+        f"That split needs {needed} GPUs and there are {n_gpus}.",
+        field="parallel",
+        given=given,
+        nearest=(split,),
+        example=split,
+        fixes=tuple(fixes),
+    )
+
+
 def choose_layout(
     wanted: dict[str, int], n_gpus: int, model: ModelSpec, device: Device, engine: str
 ) -> Layout:
@@ -81,9 +97,10 @@ def choose_layout(
 
 
 def _check(tp: int, pp: int, ep: int, dp: int, n_gpus: int, model: ModelSpec) -> None:
-    given = f"tp{tp}xpp{pp}"
+    given = f"tp{tp}" + (f"xpp{pp}" if pp > 1 else "")
     if tp * pp > n_gpus:
-        raise _refuse(f"That split needs {tp * pp} GPUs and there are {n_gpus}", given)
+        whole = model.q_heads % max(1, tp // dp) == 0 and pp <= model.layers
+        raise _too_few(tp * pp, n_gpus, given, model, whole=whole)
     if n_gpus % (tp * pp):
         raise _refuse(f"{n_gpus} GPUs can't be divided into groups of {tp * pp}", given)
     if tp % dp or model.q_heads % (tp // dp) or tp // dp > model.q_heads:

@@ -41,7 +41,8 @@ def _speed(estimate: Estimate, result: ThroughputResult) -> tuple[Span, ...]:
         speed, unit = estimate.prefill_tps, "prompt tokens/s"
     else:
         speed, unit = estimate.output_tps, "output tokens/s"
-    user = "" if result.osl == 0 else f"{number(estimate.decode_tps_user.value)} tok/s per user · "
+    # one token is the prompt's own pass: nothing is decoded after it
+    user = "" if result.osl < 2 else f"{number(estimate.decode_tps_user.value)} tok/s per user · "
     return (
         Bold(f"{number(speed.value)} {unit}"),
         f" ({interval(speed)}) · {user}"

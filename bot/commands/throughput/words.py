@@ -9,6 +9,7 @@ from bot.view import Anchor, Block, Note, Span, Text
 from compute.throughput.result import Estimate, Measured, Range, SloPlan, ThroughputResult
 
 NARROW = 10  # columns that a phone leaves a table's first one beside three of figures
+MEMORY = ("weights", "KV cache")
 METRICS = {
     "output_tps": "output tok/s",
     "total_tps": "tok/s in and out",
@@ -79,9 +80,14 @@ def ms(value: float) -> str:
 
 
 def shares(estimate: Estimate) -> str:
-    """The two largest causes of a step's time: ``weights 71%, KV 12%``."""
-    largest = sorted(estimate.shares.items(), key=lambda item: -item[1])[:2]
-    return ", ".join(f"{cause.removesuffix(' cache')} {share:.0%}" for cause, share in largest)
+    """The largest causes of a step's time, first of what bounds it: ``weights 71%, KV 12%``."""
+    of_bound = MEMORY if estimate.bound == "memory" else (estimate.bound,)
+    largest = sorted(estimate.shares.items(), key=lambda item: -item[1])
+    first = next(item for item in largest if item[0] in of_bound)
+    second = [item for item in largest if item != first][:1]
+    return ", ".join(
+        f"{cause.removesuffix(' cache')} {share:.0%}" for cause, share in (first, *second)
+    )
 
 
 def targets(plan: SloPlan) -> str:

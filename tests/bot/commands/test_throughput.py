@@ -121,6 +121,22 @@ async def test_the_chart_marks_this_load_and_tells_its_numbers() -> None:
     assert "per user" in chart.alt and len(chart.alt) <= 1024
 
 
+async def test_the_time_of_a_step_is_told_beginning_with_what_bounds_it() -> None:
+    for inputs in ({"batch": 1}, {"batch": 256, "input": 8000}, {"gpu": "b200", "output": 8}):
+        asked = await outcome(**inputs)
+        assert isinstance(asked.result, ThroughputResult)
+        found = asked.result.estimates[0]
+        (facts,) = (b for b in answer(COMMAND, asked).blocks if isinstance(b, Facts))
+        told = dict(facts.rows)
+        assert told["bound by"] == found.bound
+        of_memory = told["time"].startswith(("weights", "KV"))
+        assert of_memory == (found.bound == "memory")
+
+
+async def test_one_token_out_has_no_speed_per_user() -> None:
+    assert "per user" not in heading(await view(output=1))
+
+
 async def test_what_does_not_fit_says_so_with_numbers_and_what_would() -> None:
     shown = await view(model="meta-llama/Llama-3.1-70B")
     assert heading(shown).startswith("Does not fit: ")

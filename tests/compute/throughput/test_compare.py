@@ -53,6 +53,26 @@ async def test_a_pair_that_cannot_be_is_left_out_with_its_reason() -> None:
     assert "runs on GPUs of NVIDIA" in reasons["MI300X", "fp8"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parallel": "tp4", "gpus": 2},
+        {"parallel": "tp3", "gpus": 2},
+        {"parallel": "tp8xpp2", "gpus": 8, "model": "llama-3.1-70b", "dtype": "fp8"},
+        {"parallel": "tp8xdp8", "gpus": 3, "model": "Qwen/Qwen3-30B-A3B"},
+    ],
+)
+async def test_a_split_over_too_few_gpus_comes_with_changes_that_work(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(Refused, match="GPUs and there are") as raised:
+        await ask(**fields)
+    assert raised.value.refusal.fixes
+    for fix in raised.value.refusal.fixes:
+        changed = request_of(fields).model_copy(update=dict(fix.changes))
+        assert (await TOOL.run(changed, PlainContext())).estimates, fix
+
+
 async def test_where_nothing_compared_can_be_it_is_a_refusal() -> None:
     with pytest.raises(Refused, match="runs on GPUs of NVIDIA"):
         await ask(gpu="mi300x,m3 ultra", engine="tensorrt-llm")
