@@ -63,9 +63,8 @@ def _nats_public(value: str) -> str:
 
 
 def _listen_address(value: str) -> str:
-    if value and not (
-        value.rpartition(":")[2].isdigit() and _is_address(f"tcp://{value}", ("tcp",))
-    ):
+    host, _, port = value.rpartition(":")
+    if value and not (host and port.isdigit() and _is_address(f"tcp://{value}", ("tcp",))):
         raise ValueError("must be host:port such as 0.0.0.0:4222")
     return value
 
