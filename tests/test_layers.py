@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.limits",
         "bot.pulse",
     ),
-    ("bot.render", "bot.outbox"),
+    ("bot.render", "bot.outbox", "bot.effects"),
     ("bot.jobs",),
     ("bot.runner", "bot.progress_view"),
     ("bot.command", "bot.line"),

@@ -240,6 +240,8 @@ def _button(button: Button, around: Around) -> Markup:
             return _press(Press(button.label, f"{page}/fix/{button.argument}"))
         case "share" if around.result_id:
             return _link_button(button.label, page, "share")
+        case "cancel" if around.result_id:
+            return _press(Press(button.label, f"{page}/cancel"))
         case "chart" if around.result_id:
             return _link_button(button.label, chart_path(around.result_id))
         case _:

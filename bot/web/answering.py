@@ -16,7 +16,7 @@ from bot.command import Command, answer, repaired
 from bot.line import command_line, parse_options
 from bot.render.html import Around, Press, render
 from bot.results import StoredResult, new_result_id
-from bot.runner import Asker, Outcome, restore
+from bot.runner import Asker, Outcome
 from bot.view import Block, Bold, Button, Code, Heading, Note, Span, Text, View
 from bot.web.errors import Problem
 from bot.web.services import SERVICES, Services, visitor_of
@@ -124,7 +124,7 @@ async def kept_answer(
         raise Problem(
             404, "There is no answer at this address: it expired, was deleted or never was."
         )
-    return command, row, restore(command.tool, row)
+    return command, row, await services.runner.recall(command.tool, row)
 
 
 async def is_kept(outcome: Outcome) -> bool:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from bot.command import MAX_CHOICES, Command, Option, answer, fixes_of, suggestions
 from bot.results import Deleter
-from bot.runner import Asker
+from bot.runner import Asker, Outcome
 from bot.web.answering import DELETE_KEY_HEADER, delete_key_of, is_kept, limit_reads, limit_runs
 from bot.web.body import read_json
 from bot.web.errors import Problem, error_body, json_response
@@ -77,7 +77,7 @@ def _option(option: Option) -> dict[str, Any]:
 
 
 async def run_tool(request: web.Request) -> web.Response:
-    """Run a tool: 200 with request, result and words, or 422 with the refusal."""
+    """Run a tool: 200 with request, result and words; 202 for a run on a worker; 422 refused."""
     services = request.app[SERVICES]
     command = services.commands.get(request.match_info["tool"])
     if command is None:
@@ -87,6 +87,8 @@ async def run_tool(request: web.Request) -> web.Response:
     inputs = await read_json(request)
     asker = Asker("api", private=True, delete_key=delete_key_of(request))
     outcome = await services.runner.run(command.tool, inputs, asker)
+    if outcome.unfinished:
+        return _accepted(request, outcome)
     kept = await is_kept(outcome)
     if outcome.refusal is not None:
         status = 500 if outcome.refusal.our_fault else 422
@@ -100,6 +102,21 @@ async def run_tool(request: web.Request) -> web.Response:
             "text": view_text(answer(command, outcome)),
         }
     )
+
+
+def _accepted(request: web.Request, outcome: Outcome) -> web.Response:
+    """202: a worker runs it; where to ask how far it is, and where the answer will be."""
+    page = f"{base_of(request)}/r/{outcome.id}"
+    body = {
+        "id": outcome.id,
+        "state": outcome.pending.state if outcome.pending else "queued",
+        "url": page,
+        "progress": f"{page}/progress",
+        "answer": f"{page}.json",
+    }
+    response = json_response(body, 202)
+    response.headers["Location"] = f"{page}/progress"
+    return response
 
 
 async def list_tools(request: web.Request) -> web.Response:
@@ -140,9 +157,11 @@ async def delete_result(request: web.Request) -> web.Response:
     key = delete_key_of(request)
     if not key:
         raise Problem(400, f"Send the key of the one who asked, as {DELETE_KEY_HEADER}.")
-    results = request.app[SERVICES].results
-    if not await results.delete(request.match_info["id"], by=Deleter(delete_key=key)):
+    services, result_id = request.app[SERVICES], request.match_info["id"]
+    if not await services.results.delete(result_id, by=Deleter(delete_key=key)):
         raise Problem(404, "There is no such answer, or it was not asked for from this browser.")
+    if services.jobs is not None:
+        await services.jobs.forget(result_id)
     return web.Response(status=204)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.web import api, forms, kept, pages, pictures
+from bot.web import api, forms, kept, metrics, pages, pictures, runs
 from bot.web.assets import TEMPLATES, Templates, static_file
 from bot.web.body import BROKEN_OFF, MAX_JSON
 from bot.web.errors import errors
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ID = "{id:[A-Za-z0-9_-]{16,64}}"
 TOOL = "{tool:[a-z][a-z0-9_-]{0,31}}"
 PLACE = "{place:[0-9]{1,3}}"
+FILE = "{name:[A-Za-z0-9][A-Za-z0-9._-]{0,79}}"
 
 # A line of 8,000 characters in "Change inputs", each at worst 12 bytes once percent-encoded.
 MAX_ADDRESS = 128 * 1024
@@ -43,8 +44,8 @@ def create_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[errors, guard], client_max_size=MAX_JSON)
     app[SERVICES] = services
     app[TEMPLATES] = Templates(services.site)
-    app[api.DOCUMENTS] = api.make_documents(services.commands)
     app[pictures.PREVIEWED] = pictures.Previews()
+    app[api.DOCUMENTS] = api.make_documents(services.commands)
     app.on_response_prepare.append(secure)
     app.add_routes(_routes())
     return app
@@ -62,6 +63,9 @@ def _routes() -> list[web.RouteDef]:
         web.get(f"/r/{ID}.json", kept.result_json),
         web.get(f"/r/{ID}/chart.png", kept.chart_picture),
         web.get(f"/r/{ID}/files/{PLACE}", kept.result_file),
+        web.get(f"/r/{ID}/progress", runs.progress),
+        web.post(f"/r/{ID}/cancel", runs.cancel),
+        web.get(f"/r/{ID}/artefacts/{FILE}", runs.file),
         web.post(f"/r/{ID}/fix/{PLACE}", pages.press_fix),
         web.get("/api/tools", api.list_tools),
         web.post(f"/api/tools/{TOOL}", api.run_tool),
@@ -71,6 +75,7 @@ def _routes() -> list[web.RouteDef]:
         web.delete(f"/api/results/{ID}", api.delete_result),
         web.get("/static/{version}/{name}", static_file),
         web.get("/healthz", api.healthz),
+        web.get("/metrics", metrics.metrics),
     ]
 
 

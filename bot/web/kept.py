@@ -7,12 +7,14 @@ import time
 from aiohttp import web
 
 from bot.render.html import CHART_HEIGHT, CHART_WIDTH
+from bot.runner import Outcome
 from bot.view import File, Heading, Text, View, plain
 from bot.web.answering import kept_answer, left_out, limit_reads, show, typed_line
 from bot.web.errors import Problem, json_response
 from bot.web.guard import FILE_POLICY, unlisted
 from bot.web.pages import page_response
 from bot.web.pictures import picture
+from bot.web.runs import files_of
 from bot.web.services import base_of
 
 DESCRIPTION = 300  # characters of an answer that a pasted link shows
@@ -38,6 +40,8 @@ async def result_page(request: web.Request) -> web.Response:
         headline=_headline(shown.view),
         description=_description(shown.view),
         image=f"{base}/r/{row.id}/chart.png" if shown.view.charts() else "",
+        running=outcome.unfinished,
+        files=await files_of(request, row.id),
         image_size=(CHART_WIDTH, CHART_HEIGHT),
         made=_date(row.created_at),
         until=_date(row.expires_at),
@@ -73,6 +77,7 @@ async def result_json(request: web.Request) -> web.Response:
             "request": row.request,
             "result": row.result,
             "refusal": outcome.refusal,
+            "state": _state(outcome),
             "created_at": row.created_at,
             "expires_at": row.expires_at,
         }
@@ -80,6 +85,13 @@ async def result_json(request: web.Request) -> web.Response:
     response.headers["Content-Disposition"] = f'inline; filename="{row.tool}-{row.id[:6]}.json"'
     unlisted(response.headers)
     return response
+
+
+def _state(outcome: Outcome) -> str:
+    """``queued`` or ``running`` while a worker has it, then ``done`` or ``refused``."""
+    if outcome.unfinished:
+        return outcome.pending.state if outcome.pending else "queued"
+    return "refused" if outcome.refusal else "done"
 
 
 async def chart_picture(request: web.Request) -> web.Response:

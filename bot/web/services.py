@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from bot.command import Command
+from bot.jobs.words import File, Runs
 from bot.limits import Limiter
 from bot.pulse import Pulse
 from bot.results import Results
@@ -26,6 +28,22 @@ class Charts(Protocol):
         """The picture, for a dark or a light page."""
 
 
+class Jobs(Runs, Protocol):
+    """Runs on workers; ``bot.jobs.service.Jobs`` is the one in use."""
+
+    async def forget(self, result_id: str) -> None:
+        """A result was deleted: nothing waits for its run any more."""
+
+    async def files(self, result_id: str) -> list[File]:
+        """The files that belong to a result, by name."""
+
+    def path_of(self, sha256: str) -> Path:
+        """Where the content of a file is."""
+
+    def counters(self) -> Mapping[str, Any]:
+        """Figures since the start."""
+
+
 @dataclass(frozen=True)
 class Services:
     """``base_url`` starts absolute links; empty means the address that the visitor used."""
@@ -39,6 +57,7 @@ class Services:
     site: Site
     base_url: str = ""
     pulse: Pulse | None = None
+    jobs: Jobs | None = None
 
 
 SERVICES = web.AppKey("services", Services)
