@@ -1,27 +1,25 @@
-"""Effects on the outside world, each exactly once: posted messages, Discussions, comments.
+"""Does effects on the outside world, each exactly once: posted messages, Discussions, comments.
 
-A row is written with the change that wants the effect. An attempt is on disk before its request
-leaves; one that was neither confirmed nor certainly refused is unknown, and is looked for where it
-should stand, once a late request can no longer arrive, before there is another.
+An attempt is on disk before its request leaves. One that was neither confirmed nor certainly
+refused is unknown: once a late request can no longer arrive, it is looked for where it should
+stand, and only what is not there is tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Protocol
 
-from pydantic import JsonValue
-
+from bot import effects
+from bot.effects import Effect, Receipt, Row, Standing, Told, enqueue
 from bot.store import Store
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+__all__ = ["Effect", "Later", "Never", "Outbox", "Receipt", "Sender", "Told", "enqueue"]
 
 log = logging.getLogger(__name__)
 
@@ -32,62 +30,21 @@ FINISH_S = 3.0
 LOOK_S = 2.0  # a safety net under ``wake``
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 
-Receipt = dict[str, JsonValue]
-Standing = Literal["waiting", "unknown", "sent", "never"]
-
-COLUMNS = "key, kind, payload, after, state, attempts, first_at, receipt, reason"
-INSERT = """INSERT OR IGNORE INTO outbox (key, kind, payload, after, after_until, state, due_at,
-    attempts, first_at, attempted_at, receipt, reason, created_at, ended_at)
-    VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, '{}', '', ?, 0)"""
-# An effect whose forerunner was given up is made all the same: its sender knows what to leave out.
-FREE = """(outbox.after = '' OR (after_until > 0 AND after_until <= :now) OR EXISTS (SELECT 1
-    FROM outbox AS b WHERE b.key = outbox.after AND b.state IN ('sent', 'never')))"""
-OPEN = "state IN ('waiting', 'unknown')"
-DUE = f"""SELECT {COLUMNS} FROM outbox WHERE kind = :kind AND {OPEN} AND due_at <= :now
-    AND {FREE} ORDER BY due_at, rowid LIMIT :limit"""
-NEXT = f"SELECT MIN(due_at) FROM outbox WHERE kind = :kind AND {OPEN} AND due_at > :now"
-ATTEMPT = """UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attempted_at = :now,
-    first_at = CASE first_at WHEN 0 THEN :now ELSE first_at END, due_at = :due WHERE key = :key"""
-SETTLE = """UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
-    ended_at = :ended WHERE key = :key"""
-
 
 class Later(Exception):
-    """It was certainly not done; again after ``after_s`` seconds (0: a growing pause)."""
+    """It was certainly not done; again after ``after_s`` seconds (0: a growing pause).
 
-    def __init__(self, reason: str, after_s: float = 0.0) -> None:
+    ``all_of_it``: nothing of this kind can be done until then, so nothing is tried.
+    """
+
+    def __init__(self, reason: str, after_s: float = 0.0, *, all_of_it: bool = False) -> None:
         super().__init__(reason)
         self.after_s = after_s
+        self.all_of_it = all_of_it
 
 
 class Never(Exception):
     """It was certainly not done and never will be; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Something to be done outside, once for each ``key``.
-
-    ``after`` is the key of an effect that must be over first, for which it waits at most
-    ``after_wait_s`` seconds (0: for as long as it takes). ``not_before``: Unix seconds.
-    """
-
-    key: str
-    kind: str
-    payload: Mapping[str, JsonValue]
-    after: str = ""
-    after_wait_s: float = 0.0
-    not_before: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What is known of an effect; ``reason`` is why it was put off or given up."""
-
-    state: Standing
-    receipt: Receipt
-    reason: str
-    attempts: int
 
 
 class Sender(Protocol):
@@ -104,13 +61,6 @@ class Sender(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    effect: Effect
-    first_at: float
-    told: Told
-
-
 @dataclass(slots=True)
 class _Kind:
     """A kind's sender and pace; ``in_hand`` are the keys that are being worked on."""
@@ -124,15 +74,7 @@ class _Kind:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     in_hand: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     next_turn: float = 0.0
-
-
-def enqueue(db: Database, effect: Effect, now: float | None = None) -> bool:
-    """Add ``effect`` inside a change of the store; False when its key is there already."""
-    now = time.time() if now is None else now
-    until = now + effect.after_wait_s if effect.after_wait_s > 0 else 0.0
-    payload = json.dumps(dict(effect.payload))
-    values = [effect.key, effect.kind, payload, effect.after, until, effect.not_before, now]
-    return db.conn.execute(INSERT, values).rowcount > 0
+    quiet_until: float = 0.0
 
 
 class Outbox:
@@ -170,9 +112,8 @@ class Outbox:
 
     async def state_of(self, key: str) -> Told | None:
         """What is known of the effect ``key``; None when there is none."""
-        sql = f"SELECT {COLUMNS} FROM outbox WHERE key = ?"
-        found = await self._store.read(lambda db: db.conn.execute(sql, [key]).fetchone())
-        return _row(found).told if found is not None else None
+        row = await self._store.read(lambda db: effects.row_of(db, key))
+        return row.told if row is not None else None
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then has ``FINISH_S`` to end, and is otherwise
@@ -200,21 +141,17 @@ class Outbox:
     async def _begin_due(self, kind: _Kind) -> float:
         """Begin what is due and has room; the seconds until something else may be."""
         now = self._clock()
+        if now < kind.quiet_until:
+            return min(LOOK_S, kind.quiet_until - now)
         limit = kind.at_once + len(kind.in_hand)
-        given = {"kind": kind.name, "now": now, "limit": limit}
-
-        def query(db: Database) -> tuple[list[Any], float | None]:
-            due = db.conn.execute(DUE, given).fetchall()
-            return due, db.conn.execute(NEXT, given).fetchone()[0]
-
-        due, later = await self._store.read(query)
-        for row in map(_row, due):
+        rows, later = await self._store.read(lambda db: effects.due(db, kind.name, now, limit))
+        for row in rows:
             if row.effect.key not in kind.in_hand and len(kind.in_hand) < kind.at_once:
                 task = asyncio.create_task(self._step(kind, row), name=f"outbox {row.effect.key}")
                 kind.in_hand[row.effect.key] = task
         return min(LOOK_S, max(later - now, 0.0)) if later is not None else LOOK_S
 
-    async def _step(self, kind: _Kind, row: _Row) -> None:
+    async def _step(self, kind: _Kind, row: Row) -> None:
         """Bring one effect as far as it goes now."""
         try:
             if row.told.state == "waiting" or not await self._was_done(kind, row):
@@ -226,42 +163,55 @@ class Outbox:
             del kind.in_hand[row.effect.key]
             self.wake()  # for the next of this kind, and for what waited for this one
 
-    async def _was_done(self, kind: _Kind, row: _Row) -> bool:
+    async def _was_done(self, kind: _Kind, row: Row) -> bool:
         """Whether an attempt of unknown outcome did it, or that cannot be told yet."""
+        tries = row.told.attempts
         try:
             async with asyncio.timeout(FIND_LIMIT_S):
                 receipt = await kind.sender.find(row.effect, row.first_at)
         except Exception as error:
             log.info("%s cannot be looked for: %r", row.effect.key, error)
-            due = self._clock() + _pause_s(row.told.attempts)
-            await self._settle(row, "unknown", due, reason=_words(error))
+            pause_s = self._hush(kind, error) or _pause_s(tries)
+            await self._settle(row, Told("unknown", {}, _words(error), tries), pause_s)
             return True
         if receipt is not None:
             log.info("%s was done by an attempt that had no answer", row.effect.key)
-            await self._settle(row, "sent", receipt=receipt)
+            await self._settle(row, Told("sent", receipt, "", tries))
         return receipt is not None
 
-    async def _attempt(self, kind: _Kind, row: _Row) -> None:
+    async def _attempt(self, kind: _Kind, row: Row) -> None:
         await self._take_turn(kind)
-        now = self._clock()
-        attempt = {"key": row.effect.key, "now": now, "due": now + kind.grace_s}
-        await self._store.write(lambda db: db.conn.execute(ATTEMPT, attempt))
+        now, before = self._clock(), row.told.attempts
+        due_at = now + kind.grace_s
+        await self._store.write(lambda db: effects.attempt(db, row.effect.key, now, due_at))
+        state: Standing = "sent"
+        receipt: Receipt = {}
+        reason, pause_s, tries = "", 0.0, before + 1
         try:
             async with asyncio.timeout(kind.send_limit_s):
                 receipt = await kind.sender.send(row.effect)
         except Later as later:
-            due = self._clock() + (later.after_s or _pause_s(row.told.attempts))
+            state, reason = "waiting", _words(later)
+            # A pause that was asked for is no failure: it makes no later one longer.
+            tries = before if later.after_s else tries
+            pause_s = self._hush(kind, later) or _pause_s(before)
             log.info("%s is put off: %s", row.effect.key, later)
-            await self._settle(row, "waiting", due, reason=_words(later))
         except Never as never:
+            state, reason = "never", _words(never)
             log.warning("%s is given up: %s", row.effect.key, never)
-            await self._settle(row, "never", reason=_words(never))
         except Exception as error:
+            state, reason = "unknown", _words(error)
+            pause_s = max(due_at - self._clock(), _pause_s(before))
             log.warning("%s may have been done or not: %r", row.effect.key, error)
-            due = max(now + kind.grace_s, self._clock() + _pause_s(row.told.attempts))
-            await self._settle(row, "unknown", due, reason=_words(error))
-        else:
-            await self._settle(row, "sent", receipt=receipt)
+        await self._settle(row, Told(state, receipt, reason, tries), pause_s)
+
+    def _hush(self, kind: _Kind, error: Exception) -> float:
+        """The pause that ``error`` asks for, if any; perhaps for all of its kind."""
+        if not isinstance(error, Later):
+            return 0.0
+        if error.all_of_it:
+            kind.quiet_until = self._clock() + error.after_s
+        return error.after_s
 
     async def _take_turn(self, kind: _Kind) -> None:
         now = asyncio.get_running_loop().time()
@@ -269,19 +219,10 @@ class Outbox:
         kind.next_turn = turn + kind.every_s
         await asyncio.sleep(turn - now)
 
-    async def _settle(
-        self, row: _Row, state: Standing, due: float = 0.0, receipt: Receipt | None = None,
-        reason: str = "",
-    ) -> None:  # fmt: skip
-        values = {
-            "key": row.effect.key,
-            "state": state,
-            "due": due,
-            "receipt": json.dumps(receipt or {}),
-            "reason": reason,
-            "ended": self._clock() if state in ("sent", "never") else 0.0,
-        }
-        await self._store.write(lambda db: db.conn.execute(SETTLE, values))
+    async def _settle(self, row: Row, told: Told, pause_s: float = 0.0) -> None:
+        now = self._clock()
+        key, due_at = row.effect.key, now + pause_s
+        await self._store.write(lambda db: effects.settle(db, key, told, due_at, now))
 
 
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:
@@ -290,12 +231,6 @@ async def _finish(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _row(columns: tuple[Any, ...]) -> _Row:
-    key, kind, payload, after, state, attempts, first_at, receipt, reason = columns
-    effect = Effect(key, kind, json.loads(payload), after)
-    return _Row(effect, first_at, Told(state, json.loads(receipt), reason, attempts))
 
 
 def _pause_s(attempts: int) -> float:

@@ -125,7 +125,7 @@ class AnswerSender:
     def _connected(self) -> K2CClient:
         client = self._client()
         if client is None or client.is_closed():
-            raise Later("Discord is not connected", NOT_CONNECTED_S)
+            raise Later("Discord is not connected", NOT_CONNECTED_S, all_of_it=True)
         return client
 
     async def _due(self, effect: Effect) -> Due | None:

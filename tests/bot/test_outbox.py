@@ -1,0 +1,332 @@
+"""Effects are done once, in time, and none of them holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bot.outbox
+from bot.outbox import Effect, Later, Never, Outbox, Receipt, Told, enqueue
+from bot.store import Store
+
+GRACE_S = 0.3
+
+
+@dataclass
+class Sender:
+    """Does what the plan says of each key, in order: an error to raise, or seconds to take."""
+
+    plan: dict[str, list[Any]] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
+    tried: list[str] = field(default_factory=list)
+    looked: list[tuple[str, float]] = field(default_factory=list)
+    at_s: list[float] = field(default_factory=list)
+    under_way: int = 0
+    most: int = 0
+    blind: int = 0
+
+    async def send(self, effect: Effect) -> Receipt:
+        """One attempt."""
+        self.tried.append(effect.key)
+        self.at_s.append(time.monotonic())
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            steps = self.plan.get(effect.key) or [0.0]
+            what = steps.pop(0)
+            if isinstance(what, str):  # done, but nobody hears of it
+                self.done[effect.key] += 1
+                raise OSError(what)
+            if isinstance(what, Exception):
+                raise what
+            await asyncio.sleep(what)
+            self.done[effect.key] += 1
+            return {"number": len(self.tried), **effect.payload}
+        finally:
+            self.under_way -= 1
+
+    async def find(self, effect: Effect, since: float) -> Receipt | None:
+        """Whether it was done."""
+        self.looked.append((effect.key, since))
+        if self.blind:
+            self.blind -= 1
+            raise OSError("cannot look")
+        return {"found": True} if self.done[effect.key] else None
+
+
+@dataclass
+class World:
+    """A store with an outbox."""
+
+    store: Store
+    outbox: Outbox
+    sender: Sender
+
+    async def add(self, *effects: Effect) -> list[bool]:
+        """In one change each."""
+        added = [await self.store.write(lambda db, e=e: enqueue(db, e)) for e in effects]
+        self.outbox.wake()
+        return added
+
+    async def over(self, key: str, state: str = "sent") -> Told:
+        """Once it is in that state."""
+        for _ in range(1000):
+            told = await self.outbox.state_of(key)
+            if told is not None and told.state == state:
+                return told
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{key} is {told}")
+
+    async def begun(self) -> None:
+        """Once an attempt is under way."""
+        for _ in range(1000):
+            if self.sender.tried:
+                return
+            await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the outbox works."""
+        task = asyncio.create_task(self.outbox.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(bot.outbox, "FIRST_PAUSE_S", 0.05)
+    store = await Store.open(tmp_path / "k2c.sqlite")
+    made = World(store, Outbox(store), Sender())
+    made.outbox.register("post", made.sender, send_limit_s=0.2, grace_s=GRACE_S)
+    yield made
+    await store.close()
+
+
+def effect(key: str, **what: Any) -> Effect:
+    return Effect(key, what.pop("kind", "post"), {"text": key}, **what)
+
+
+async def test_a_key_is_done_once_however_often_it_is_wanted(world: World) -> None:
+    async with world.running():
+        assert await world.add(effect("a"), effect("a")) == [True, False]
+        told = await world.over("a")
+        assert await world.add(effect("a")) == [False]
+    assert told.receipt == {"number": 1, "text": "a"} and told.attempts == 1
+    assert world.sender.tried == ["a"]
+
+
+async def test_what_a_failed_change_wanted_is_not_done(world: World) -> None:
+    def change(db: Any) -> None:
+        enqueue(db, effect("a"))
+        raise ValueError("the rest of the change failed")
+
+    with pytest.raises(ValueError, match="the rest"):
+        await world.store.write(change)
+    assert await world.outbox.state_of("a") is None
+
+
+async def test_later_means_again_and_never_means_never(world: World) -> None:
+    world.sender.plan = {"a": [Later("busy", 0.05), Later("busy")], "b": [Never("it is gone")]}
+    async with world.running():
+        await world.add(effect("a"), effect("b"))
+        assert (await world.over("a")).attempts == 2  # a pause that was asked for is no failure
+        assert world.sender.tried.count("a") == 3
+        told = await world.over("b", "never")
+    assert (told.reason, told.attempts) == ("it is gone", 1)
+    assert world.sender.looked == []  # certainly not done: nothing to look for
+
+
+@pytest.mark.parametrize("what", ["reset after", OSError("reset before"), 60.0])
+async def test_an_unknown_outcome_is_looked_for_after_the_grace(world: World, what: Any) -> None:
+    world.sender.plan = {"a": [what]}
+    before = time.time()
+    async with world.running():
+        await world.add(effect("a"))
+        told = await world.over("a")
+    applied = isinstance(what, str)
+    assert world.sender.tried == (["a"] if applied else ["a", "a"])
+    assert world.sender.done == {"a": 1}
+    ((key, since),) = world.sender.looked
+    assert key == "a" and before <= since <= time.time() - GRACE_S
+    assert told.receipt == ({"found": True} if applied else {"number": 2, "text": "a"})
+
+
+async def test_while_it_cannot_be_looked_for_there_is_no_other_attempt(world: World) -> None:
+    world.sender.plan = {"a": ["reset after"]}
+    world.sender.blind = 3
+    async with world.running():
+        await world.add(effect("a"))
+        await world.over("a")
+    assert len(world.sender.looked) == 4 and world.sender.tried == ["a"]
+
+
+async def test_an_attempt_that_a_dead_process_made_is_looked_for_first(world: World) -> None:
+    await world.add(effect("a"), effect("b"))
+    world.sender.done["a"] = 1
+    sql = "UPDATE outbox SET state = 'unknown', attempts = 1, first_at = ?, due_at = ?"
+    then = time.time() - 60
+    await world.store.write(lambda db: db.conn.execute(sql, [then, then + GRACE_S]))
+    async with world.running():
+        await world.over("a")
+        await world.over("b")
+    assert world.sender.tried == ["b"] and {since for _, since in world.sender.looked} == {then}
+
+
+async def test_one_waits_for_the_other_it_depends_on(world: World) -> None:
+    world.sender.plan = {"first": [Later("busy", 0.2)], "gone": [Never("no")]}
+    async with world.running():
+        await world.add(effect("second", after="first"), effect("orphan", after="gone"))
+        await world.add(effect("first"), effect("gone"))
+        await world.over("second")
+        await world.over("orphan")
+    tried = world.sender.tried
+    assert tried.index("second") > max(i for i, k in enumerate(tried) if k == "first")
+    assert tried.index("orphan") > tried.index("gone")
+
+
+async def test_one_waits_no_longer_than_it_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.outbox, "LOOK_S", 0.05)
+    async with world.running():
+        await world.add(effect("a", after="never comes", after_wait_s=0.2))
+        await world.add(effect("b", after="never comes"))
+        await world.over("a")
+        assert (await world.over("b", "waiting")).attempts == 0
+
+
+async def test_nothing_is_done_before_its_time(world: World) -> None:
+    async with world.running():
+        start = time.time()
+        await world.add(effect("a", not_before=start + 0.3), effect("b"))
+        await world.over("b")
+        assert world.sender.tried == ["b"]
+        await world.over("a")
+        assert time.time() >= start + 0.3
+
+
+async def test_a_kind_keeps_its_pace(world: World) -> None:
+    world.outbox.register("post", world.sender, every_s=0.1, send_limit_s=0.2, grace_s=0.3)
+    async with world.running():
+        await world.add(*(effect(f"{n}") for n in range(4)))
+        await world.over("3")
+    gaps = [b - a for a, b in zip(world.sender.at_s, world.sender.at_s[1:], strict=False)]
+    assert min(gaps) >= 0.09 and world.sender.most == 1
+
+
+async def test_only_so_many_are_under_way_and_all_of_them_are(world: World) -> None:
+    world.outbox.register("post", world.sender, at_once=3, send_limit_s=0.2, grace_s=0.3)
+    world.sender.plan = {str(n): [0.05] for n in range(9)}
+    async with world.running():
+        await world.add(*(effect(str(n)) for n in range(9)))
+        for n in range(9):
+            await world.over(str(n))
+    assert world.sender.most == 3 and world.sender.done == {str(n): 1 for n in range(9)}
+
+
+async def test_one_that_hangs_holds_up_no_other_kind(world: World) -> None:
+    quick = Sender()
+    world.outbox.register("quick", quick, send_limit_s=0.2, grace_s=GRACE_S)
+    world.sender.plan = {"slow": [0.19]}
+    async with world.running():
+        await world.add(effect("slow"), effect("q", kind="quick"))
+        await world.over("q")
+        assert world.sender.done["slow"] == 0
+        await world.over("slow")
+
+
+async def test_while_nothing_of_a_kind_can_be_done_nothing_is_tried(world: World) -> None:
+    world.sender.plan = {"0": [Later("rate limited", 0.3, all_of_it=True)]}
+    async with world.running():
+        await world.add(*(effect(str(n)) for n in range(5)))
+        for n in range(5):
+            await world.over(str(n))
+    first, second, *_ = world.sender.at_s
+    assert second - first >= 0.29 and len(world.sender.tried) == 6
+
+
+async def test_a_kind_that_nobody_does_waits_for_whoever_will(world: World) -> None:
+    async with world.running():
+        await world.add(effect("a", kind="github.post"))
+        await asyncio.sleep(0.1)
+        assert (await world.over("a", "waiting")).attempts == 0
+    world.outbox.register("github.post", world.sender, send_limit_s=0.2, grace_s=GRACE_S)
+    async with world.running():
+        await world.over("a")
+
+
+async def test_what_is_under_way_at_the_end_is_finished(world: World) -> None:
+    world.sender.plan = {"a": [0.1]}
+    async with world.running():
+        await world.add(effect("a"))
+        await world.begun()
+    told = await world.outbox.state_of("a")
+    assert told is not None and told.state == "sent"
+
+
+async def test_what_hangs_at_the_end_is_unknown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.outbox, "FINISH_S", 0.0)
+    world.sender.plan = {"a": [0.15]}
+    async with world.running():
+        await world.add(effect("a"))
+        await world.begun()
+    told = await world.outbox.state_of("a")
+    assert told is not None and told.state == "unknown"
+
+
+async def test_a_disk_that_fails_for_a_while_doubles_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt's result cannot be written: it stays unknown and is found."""
+    monkeypatch.setattr(bot.outbox, "LOOK_S", 0.05)
+    write = world.store.write
+    failing = 0
+
+    def sometimes(change: Callable[[Any], Any]) -> Any:
+        nonlocal failing
+        if world.sender.tried and failing < 3:
+            failing += 1
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            future.set_exception(OSError("disk full"))
+            return future
+        return write(change)
+
+    async with world.running():
+        await world.add(effect("a"))
+        monkeypatch.setattr(world.store, "write", sometimes)
+        await world.over("a")
+    assert failing and world.sender.done == {"a": 1}
+
+
+def test_a_grace_shorter_than_an_attempt_is_a_mistake() -> None:
+    outbox = Outbox(None)  # type: ignore[arg-type]  # nothing is read or written
+    with pytest.raises(ValueError, match="while it is under way"):
+        outbox.register("post", Sender(), send_limit_s=30, grace_s=30)
+
+
+async def test_a_thousand_effects_are_all_done_once(world: World) -> None:
+    world.outbox.register("post", world.sender, at_once=8, send_limit_s=0.2, grace_s=GRACE_S)
+
+    def change(db: Any) -> None:
+        for n in range(1000):
+            enqueue(db, effect(f"k{n}"))
+
+    async with world.running():
+        await world.store.write(change)
+        world.outbox.wake()
+        for n in range(1000):
+            await world.over(f"k{n}")
+    assert set(world.sender.done.values()) == {1}
