@@ -65,7 +65,7 @@ def _refuse(message: str, given: str) -> Refused:
 
 
 def _too_few(needed: int, n_gpus: int, given: str, model: ModelSpec, *, whole: bool) -> Refused:
-    """A split over more GPUs than were given: as many where that is ``whole``, or one they allow."""
+    """A split over more GPUs than were given: as many where it is ``whole``, or one they allow."""
     split = f"tp{_largest(n_gpus, min(n_gpus, NODE), model.q_heads)}"
     fixes = [Fix(label=f"Use {split}", changes={"parallel": split})]
     if whole:

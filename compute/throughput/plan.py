@@ -6,17 +6,23 @@ import math
 from collections.abc import Sequence
 
 from compute.throughput.estimate import Question
-from compute.throughput.result import SloPlan
+from compute.throughput.result import Range, SloPlan
 from compute.throughput.serving import Served
 from compute.throughput.targets import Targets
 
 
-def make_plan(question: Question, targets: Targets, rate_rps: float | None) -> SloPlan:
-    """The most requests in flight that hold the targets, and the copies the rate needs."""
+def make_plan(
+    question: Question, targets: Targets, rate_rps: float | None, speed: Range | None = None
+) -> SloPlan:
+    """The most requests in flight that hold the targets, and the copies the rate needs.
+
+    ``speed``: an estimate whose interval says how sure the number of copies is.
+    """
     most = _most_in_flight(question, targets)
     reached = question.served(max(1, most))
     rps = most / reached.request_s
-    replicas = math.ceil(rate_rps / rps) if rate_rps is not None and rps > 0 else None
+    replicas = _replicas(rate_rps, rps)
+    low, high = (speed.low / speed.value, speed.high / speed.value) if speed else (1.0, 1.0)
     layout = question.deployment.layout
     gpus_each = question.deployment.memory.gpus * layout.replicas
     return SloPlan(
@@ -27,12 +33,22 @@ def make_plan(question: Question, targets: Targets, rate_rps: float | None) -> S
         max_concurrency=most,
         replica_rps=rps,
         replicas=replicas,
-        gpus=None if replicas is None else replicas * gpus_each,
+        gpus=_times(replicas, gpus_each),
         sentence=_sentence(targets, rate_rps, most, reached, rps, replicas, gpus_each),
         replica_gpus=gpus_each,
         at_ttft_ms=reached.ttft_s * 1e3,
         at_tpot_ms=reached.tpot_s * 1e3,
+        gpus_low=_times(_replicas(rate_rps, rps * high), gpus_each),
+        gpus_high=_times(_replicas(rate_rps, rps * low), gpus_each),
     )
+
+
+def _replicas(rate_rps: float | None, rps: float) -> int | None:
+    return math.ceil(rate_rps / rps) if rate_rps is not None and rps > 0 else None
+
+
+def _times(replicas: int | None, gpus_each: int) -> int | None:
+    return None if replicas is None else replicas * gpus_each
 
 
 def fewest_gpus(plans: Sequence[SloPlan | None]) -> int | None:

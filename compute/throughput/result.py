@@ -66,6 +66,7 @@ class SloPlan(_Value):
 
     A replica is all the GPUs asked for, ``replica_gpus``; ``at_ttft_ms`` and ``at_tpot_ms`` are
     what it reaches with ``max_concurrency`` in flight (with one where the targets can't be held).
+    ``gpus_low`` and ``gpus_high``: what the rate takes at the ends of the estimate's 80 % interval.
     """
 
     ttft_ms: float | None
@@ -80,6 +81,8 @@ class SloPlan(_Value):
     replica_gpus: int = 1
     at_ttft_ms: float = 0.0
     at_tpot_ms: float = 0.0
+    gpus_low: int | None = None
+    gpus_high: int | None = None
 
     @property
     def rps_per_gpu(self) -> float:

@@ -87,7 +87,8 @@ class Calculator:
         found = estimate(question, self.library)
         if not (request.slo or request.rate) or not found.fits:
             return found
-        plan = make_plan(question, parse_targets(request.slo), request.rate)
+        speed = found.output_tps if request.osl else found.prefill_tps
+        plan = make_plan(question, parse_targets(request.slo), request.rate, speed)
         return found.model_copy(update={"plan": plan})
 
     def _reaching(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.command import number
 from bot.commands.throughput.curve import curve_chart
 from bot.commands.throughput.words import (
+    gpus_range,
     left_out,
     measured,
     ms,
@@ -80,7 +81,7 @@ def _headline(ordered: list[Named], result: ThroughputResult) -> tuple[Span, ...
     if plan is not None and plan.gpus is not None:
         gpus = "1 GPU" if plan.gpus == 1 else f"{plan.gpus:,} GPUs"
         words = f", the fewest of {number_of},{purpose(plan)}: {result.model_name}"
-        return Bold(f"{name}: {gpus}"), words
+        return Bold(f"{name}: {gpus}"), gpus_range(plan) + words
     if plan is not None:
         words = f", the most of {number_of},{purpose(plan)}: {result.model_name}"
         return Bold(f"{name}: {plan.rps_per_gpu:,.2f} requests/s per GPU"), words

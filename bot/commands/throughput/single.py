@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.command import number
 from bot.commands.throughput.curve import curve_chart
 from bot.commands.throughput.words import (
+    gpus_range,
     interval,
     left_out,
     machine,
@@ -62,14 +63,10 @@ def _planned(plan: SloPlan, estimate: Estimate) -> tuple[Span, ...]:
         where = machine(estimate, parallel=False)
         words = f"{purpose(plan)}: up to {plan.max_concurrency:,} in flight"
         return Bold(f"{plan.replica_rps:,.2f} requests/s from {where}"), words
-    if plan.replicas == 1:
-        return Bold(f"{_gpus(plan.gpus, estimate)}"), f"{purpose(plan)}: {each}"
-    split = f"{plan.replicas:,} times {machine(estimate, parallel=False)}, each {each}"
-    return Bold(f"{_gpus(plan.gpus, estimate)}"), f"{purpose(plan)}: {split}"
-
-
-def _gpus(number_of: int, estimate: Estimate) -> str:
-    return f"{number_of:,}x {estimate.gpu_name}"
+    if plan.replicas > 1:
+        each = f"{plan.replicas:,} times {machine(estimate, parallel=False)}, each {each}"
+    words = f"{gpus_range(plan)}{purpose(plan)}: {each}"
+    return Bold(f"{plan.gpus:,}x {estimate.gpu_name}"), words
 
 
 def _timing(estimate: Estimate, result: ThroughputResult) -> str:

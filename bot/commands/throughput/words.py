@@ -90,6 +90,13 @@ def shares(estimate: Estimate) -> str:
     )
 
 
+def gpus_range(plan: SloPlan) -> str:
+    """``(6-12)``: the GPUs at the ends of the interval; empty where they are the same."""
+    if plan.gpus_low is None or plan.gpus_high is None or plan.gpus_low == plan.gpus_high:
+        return ""
+    return f" ({plan.gpus_low:,}-{plan.gpus_high:,})"
+
+
 def targets(plan: SloPlan) -> str:
     """``TTFT <= 500 ms and TPOT <= 30 ms``; empty where only a rate was asked for."""
     limits = (("TTFT", plan.ttft_ms), ("TPOT", plan.tpot_ms))

@@ -213,13 +213,16 @@ async def test_a_pair_that_cannot_be_leaves_the_others_their_answer() -> None:
 
 
 async def test_targets_are_answered_in_a_sentence() -> None:
-    asked = await outcome(slo="ttft=2s tpot=50ms", rate=10)
+    asked = await outcome(slo="ttft=2s tpot=50ms", rate=100)
     assert isinstance(asked.result, ThroughputResult) and asked.result.plan is not None
     plan, shown = asked.result.plan, answer(COMMAND, asked)
     assert heading(shown) == (
-        "1x H100 SXM for 10 requests/s with TTFT <= 2,000 ms and TPOT <= 50 ms: up to "
+        f"{plan.gpus}x H100 SXM ({plan.gpus_low}-{plan.gpus_high}) for 100 requests/s with "
+        f"TTFT <= 2,000 ms and TPOT <= 50 ms: {plan.replicas} times H100 SXM, each up to "
         f"{plan.max_concurrency:,} in flight, {plan.replica_rps:,.2f} requests/s"
     )
+    assert plan.gpus_low and plan.gpus and plan.gpus_high
+    assert plan.gpus_low < plan.gpus < plan.gpus_high
     assert any("output tokens/s (" in text for text in texts(shown))
 
 
@@ -237,7 +240,8 @@ async def test_targets_of_a_comparison_name_the_fewest_gpus_and_each_ones_plan()
     needed = {name: plan.gpus for name, plan in plans.items() if plan and plan.gpus}
     assert len(needed) == 3
     best = min(needed, key=lambda name: needed[name])
-    assert heading(shown).startswith(f"{best}: {needed[best]:,} GPUs, the fewest of 3, for 1,000")
+    assert heading(shown).startswith(f"{best}: {needed[best]:,} GPUs (")
+    assert ", the fewest of 3, for 1,000 requests/s" in heading(shown)
     table = tables(shown)[0]
     assert table.columns == ("GPU", "users", "req/s", "GPUs")
     short = {name.split()[0]: gpus for name, gpus in needed.items()}
