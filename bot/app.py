@@ -15,9 +15,13 @@ from typing import Any
 
 from bot.command import Command
 from bot.commands import load_commands
+from bot.core import Core
 from bot.limits import Limiter
+from bot.local_worker import LocalWorker
 from bot.lock import DataDirError, DataDirLock
+from bot.outbox import Outbox
 from bot.pulse import Pulse
+from bot.queueing import start_jobs
 from bot.render.chart import ChartRenderer
 from bot.results import Results
 from bot.runner import Runner
@@ -38,14 +42,16 @@ class StartError(Exception):
 
 
 class App:
-    """The running bot. ``base_url`` is known once the pages are up."""
+    """The running bot. ``base_url`` is known once the pages are up; ``worker``: with one of its own
+    on this machine.
+    """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, worker: bool = False) -> None:
         self.settings = settings
         self.base_url = settings.public_url
+        self._worker = worker
         self._parts = AsyncExitStack()
         self._stop = asyncio.Event()
-        self._pulse = Pulse()
         self._failure: StartError | None = None
 
     async def run(self, say: Say) -> None:
@@ -75,37 +81,52 @@ class App:
         await self._parts.aclose()
 
     async def _start(self, say: Say) -> None:
-        self._parts.enter_context(DataDirLock(self.settings.data_dir))
-        store = await Store.open(self.settings.data_dir / FILE_NAME)
+        core = await self._make_core(say)
+        await self._start_pages(say, core)
+        self._start_discord(say, core)
+        self._background(core.outbox.run())
+        if self._worker and core.jobs is not None:
+            self._start_worker(say)
+        settle_memory()
+        self._background(core.pulse.run())
+        self._background(_purge(core))
+        self._background(_warm(core.charts))
+
+    async def _make_core(self, say: Say) -> Core:
+        """Everything that the doors share."""
+        settings = self.settings
+        self._parts.enter_context(DataDirLock(settings.data_dir))
+        store = await Store.open(settings.data_dir / FILE_NAME)
         self._parts.push_async_callback(store.close)
         results = Results(store)
         commands = load_commands()
         await asyncio.to_thread(_prepare, commands)
-        context = LocalContext(self.settings.hf_endpoint)
+        context = LocalContext(settings.hf_endpoint)
         self._parts.push_async_callback(context.close)
-        charts = ChartRenderer(self.settings.chart_queue)
+        charts = ChartRenderer(settings.chart_queue)
         self._parts.push_async_callback(charts.close)
-        runner = Runner(results, context, retention_days=self.settings.retention_days)
-        limiter = Limiter()
-        await self._start_pages(say, commands, runner, results, charts, limiter)
-        self._start_discord(say, commands, runner, results, store, charts, limiter)
-        settle_memory()
-        self._background(self._pulse.run())
-        self._background(_purge(results))
-        self._background(_warm(charts))
+        outbox = Outbox(store)
+        tools = [command.tool for command in commands.values()]
+        jobs = await start_jobs(settings, store, outbox, tools, say)
+        if jobs is not None:
+            self._parts.push_async_callback(jobs.close)
+        live = {c.tool.name: c.live for c in commands.values() if c.live is not None}
+        runner = Runner(
+            results, context, retention_days=settings.retention_days, jobs=jobs, live=live
+        )
+        return Core(
+            settings, commands, store, results, runner, charts, Limiter(), outbox, jobs, Pulse()
+        )
 
-    async def _start_pages(
-        self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
-        charts: ChartRenderer, limiter: Limiter,
-    ) -> None:  # fmt: skip
+    async def _start_pages(self, say: Say, core: Core) -> None:
         from bot.web.app import create_app, start_pages
         from bot.web.services import Services
         from content.site import load_site
 
         host, port = self.settings.http_host, self.settings.http_port
         services = Services(
-            self.settings, commands, runner, results, charts, limiter, load_site(), self.base_url,
-            self._pulse,
+            self.settings, core.commands, core.runner, core.results, core.charts, core.limiter,
+            load_site(), self.base_url, core.pulse, core.jobs,
         )  # fmt: skip
         try:
             pages, url = await start_pages(create_app(services), host, port)
@@ -115,10 +136,7 @@ class App:
         self.base_url = self.base_url or url
         say(f"pages    {url}")
 
-    def _start_discord(
-        self, say: Say, commands: Mapping[str, Command], runner: Runner, results: Results,
-        store: Store, charts: ChartRenderer, limiter: Limiter,
-    ) -> None:  # fmt: skip
+    def _start_discord(self, say: Say, core: Core) -> None:
         if self.settings.discord_token is None:
             say("discord  off: set DISCORD_TOKEN to your bot's token (docs/discord.md)")
             return
@@ -127,9 +145,11 @@ class App:
 
         service = DiscordService(
             DiscordParts(
-                self.settings, commands, runner, results, store, charts, limiter, self.base_url
+                self.settings, core.commands, core.runner, core.results, core.store, core.charts,
+                core.limiter, self.base_url, core.jobs,
             )
-        )
+        )  # fmt: skip
+        service.answers.register(core.outbox)
 
         async def serve() -> None:
             try:
@@ -147,6 +167,12 @@ class App:
         self._background(serve())
         self._parts.push_async_callback(service.close)
         self._background(report())
+
+    def _start_worker(self, say: Say) -> None:
+        worker = LocalWorker()
+        self._background(worker.run())
+        self._parts.push_async_callback(worker.close)
+        say("worker   one on this machine (k2c worker add NAME attaches another)")
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -189,13 +215,15 @@ def _prepare(commands: Mapping[str, Command]) -> None:
         command.tool.prepare()
 
 
-async def _purge(results: Results) -> None:
-    """Forget expired answers, now and every hour."""
+async def _purge(core: Core) -> None:
+    """Forget expired answers and the runs and files behind them, now and every hour."""
     while True:
         try:
-            gone = await results.purge(time.time())
+            gone = await core.results.purge(time.time())
             if gone:
                 log.info("%d expired answers are gone", gone)
+            if core.jobs is not None:
+                await core.jobs.purge(time.time())
         except StoreError:
             log.exception("expired answers could not be removed")
         await asyncio.sleep(PURGE_EVERY_S)

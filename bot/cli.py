@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         ("bot", "start the bot and its pages, without a local worker"),
     ):
         up = commands.add_parser(name, help=text, description=text)
-        up.set_defaults(start=_serve)
+        up.set_defaults(start=_serve, worker=name == "up")
     doctor = commands.add_parser("doctor", help="check every part and say what to do")
     doctor.set_defaults(start=_doctor)
     backup = commands.add_parser("backup", help="copy the database while the bot runs")
@@ -74,14 +74,14 @@ def _complain(*sentences: str) -> int:
     return USAGE_ERROR
 
 
-def _serve(_: argparse.Namespace) -> int:
+def _serve(chosen: argparse.Namespace) -> int:
     import asyncio
 
     from bot.app import App, StartError
 
     settings = _settings()
     try:
-        return asyncio.run(_run(App(settings)))
+        return asyncio.run(_run(App(settings, worker=chosen.worker)))
     except StartError as error:
         return _complain(str(error))
 
@@ -117,3 +117,7 @@ def _backup(chosen: argparse.Namespace) -> int:
         return _complain(str(error))
     sys.stdout.write(f"{chosen.file}: {size / 1e6:.1f} MB, consistent\n")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""Starts the queue: the broker that settings name or the embedded one, and the bot's side of it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from bot.jobs.policy import DefaultPolicy
+from bot.jobs.service import Jobs
+from bot.outbox import Outbox
+from bot.store import Store
+from compute.broker.access import Access, AccessError, access_of
+from compute.broker.folder import BrokerError
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from compute.tool import AnyTool
+
+BROKER_FOLDER = "broker"
+
+Say = Callable[[str], object]
+
+
+async def start_jobs(
+    settings: Settings, store: Store, outbox: Outbox, tools: Iterable[AnyTool], say: Say
+) -> Jobs | None:
+    """The bot's side of the queue, connecting; None, and said why, where there is no broker."""
+    try:
+        access = await bot_access(settings)
+    except (AccessError, BrokerError) as error:
+        say(f"queue    off: {error}")
+        return None
+    jobs = Jobs(
+        store,
+        DefaultPolicy(settings),
+        data_dir=settings.data_dir,
+        tools=tools,
+        share_s=settings.job_share_s,
+        version=importlib.metadata.version("kernels-to-clusters"),
+        on_answer=outbox.wake,
+    )
+    await jobs.start(access)
+    say(f"queue    {'at' if settings.nats_url else 'embedded,'} {', '.join(access.urls)}")
+    return jobs
+
+
+async def bot_access(settings: Settings) -> Access:
+    """How the bot reaches the queue; starts the embedded broker unless it runs already.
+
+    Raises ``AccessError`` for wrong settings and ``BrokerError`` where the server does not start.
+    """
+    if settings.nats_url:
+        given = (settings.nats_url, settings.nats_creds, settings.nats_ca)
+        return await asyncio.to_thread(access_of, *given)
+    from compute.broker.server import ensure_broker
+
+    folder = settings.data_dir / BROKER_FOLDER
+    return await asyncio.to_thread(
+        ensure_broker, folder, settings.nats_listen, settings.nats_public_url
+    )
