@@ -30,6 +30,7 @@ from compute.throughput.widening import widths_of
 from content.gpus import Gpu
 
 MOST_POINTS = 12
+SAME_VOCAB = 0.01  # sizes of one family differ by padding: Qwen's by 0.1 %
 NOTHING = Range(value=0.0, low=0.0, high=0.0)
 
 
@@ -238,6 +239,12 @@ def _notes(question: Question, served: Served) -> list[str]:
     notes = list(deployment.model.notes)
     if unusual := pairing_note(deployment.engine, deployment.device):
         notes.append(unusual)
+    draft = deployment.draft.model if deployment.draft else deployment.model
+    if abs(draft.vocab - deployment.model.vocab) > SAME_VOCAB * deployment.model.vocab:
+        notes.append(
+            f"{draft.name[:60]} has {draft.vocab:,} words and {deployment.model.name[:60]}"
+            f" {deployment.model.vocab:,}: most engines draft only with the same tokenizer."
+        )
     if served.waiting > 0:
         waiting = round(served.waiting * deployment.layout.replicas)
         notes.append(

@@ -253,6 +253,13 @@ async def test_the_answer_says_what_it_assumes_and_is_less_sure() -> None:
     assert not any("no speculative decoding" in item.text for item in answer.assumptions)
 
 
+async def test_a_draft_with_another_vocabulary_is_pointed_out() -> None:
+    other = (await ask(draft="Qwen/Qwen3-0.6B")).estimates[0]
+    assert any("same tokenizer" in note for note in other.notes)
+    for draft in ("meta-llama/Llama-3.2-1B", "eagle", "0.5B"):
+        assert not any("tokenizer" in note for note in (await ask(draft=draft)).estimates[0].notes)
+
+
 async def test_a_measured_length_is_taken_as_it_is() -> None:
     answer = await ask(draft="eagle", spec_tokens=4, acceptance_length=2.9)
     assert answer.estimates[0].tokens_per_step == pytest.approx(2.9)
