@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from compute.broker.keys import SEED, is_seed
+
 PREFIX = "k2c1."
 MAX_TOKEN = 16_384  # characters; ours have about 1,000
 MAX_URLS = 8
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-SEED = re.compile(r"SU[A-Z2-7]{56}")
 SCHEMES = ("nats", "tls", "ws", "wss")
 ENCRYPTED = ("tls", "wss")
 PEM_BEGIN = "-----BEGIN CERTIFICATE-----"
@@ -77,8 +78,8 @@ def access_of(url: str, creds: str = "", ca: str = "", *, name: str = "bot") -> 
     if not urls:
         raise AccessError("No address of a NATS server is given.")
     held = _read(creds, "K2C_NATS_CREDS").strip() if creds else ""
-    seed = held if SEED.fullmatch(held) else ""
-    if held and not seed and "BEGIN NATS USER JWT" not in held:
+    seed = held if is_seed(held) else ""
+    if creds and not seed and "BEGIN NATS USER JWT" not in held:
         raise AccessError(f"{creds} holds neither NATS credentials nor an nkey user seed (SU...).")
     trusted = _certificate(_read(ca, "K2C_NATS_CA")) if ca else ""
     return Access(urls=urls, name=name, seed=seed, creds="" if seed else creds, ca=trusted)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compute.broker.keys import new_seed
+from compute.broker.keys import is_seed, new_seed
 
+KEYS = "keys.json"
 OWN_USERS = ("bot", "local", "sys")  # everything; the local worker; the server's own figures
 
 
@@ -93,12 +94,13 @@ class Folder:
 
     def seeds(self) -> dict[str, str]:
         """The private keys of our own users, made at the first call."""
-        held = self.read("keys.json")
-        missing = {name: new_seed() for name in OWN_USERS if name not in held}
-        if missing:
-            held |= missing
-            self.write("keys.json", held)
-        return {name: str(held[name]) for name in OWN_USERS}
+        held = self.read(KEYS)
+        found = {name: str(held[name]) if name in held else new_seed() for name in OWN_USERS}
+        if not all(is_seed(seed) for seed in found.values()):
+            raise BrokerError(f"{self.path / KEYS} is not what was written there.")
+        if found != held:
+            self.write(KEYS, found)
+        return found
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

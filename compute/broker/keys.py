@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+
+SEED = re.compile(r"SU[A-Z2-7]{56}")
 
 
 def new_seed() -> str:
@@ -10,6 +13,11 @@ def new_seed() -> str:
     from nkeys import PREFIX_BYTE_USER, encode_seed
 
     return bytes(encode_seed(os.urandom(32), PREFIX_BYTE_USER)).decode()
+
+
+def is_seed(text: str) -> bool:
+    """Whether ``text`` is spelled as a user's private seed."""
+    return SEED.fullmatch(text) is not None
 
 
 def public_key(seed: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from compute.broker.place import Place, place_of
 
 ADDRESS = "address.json"  # the Place, with the port that was taken
 WORKERS = "workers.json"
+PORT_S = 0.5
 TRIES = 3  # another program may take a free port between our look and the server's start
 
 
@@ -98,9 +101,12 @@ def held_place(home: Folder) -> Place:
     if not held:
         raise BrokerError(f"No queue was started in {home.path} yet: k2c up does.")
     try:
-        return Place(**held)
+        place = Place(**held)
     except TypeError:
-        raise BrokerError(f"{home.path / ADDRESS} is not what was written there.") from None
+        place = Place()
+    if not isinstance(place.port, int) or not place.port:
+        raise BrokerError(f"{home.path / ADDRESS} is not what was written there.")
+    return place
 
 
 def read_workers(home: Folder) -> list[Worker]:
@@ -130,7 +136,7 @@ def prepare(home: Folder, wanted: Place) -> Place:
     place = _with_ports(home, wanted)
     if place.tls or place.websocket_tls:
         ensure_certificates(home, place.hosts)
-    home.store.mkdir(mode=0o700, exist_ok=True)
+    Folder.at(home.store)
     home.write(ADDRESS, dataclasses.asdict(place))
     home.write_text(home.config.name, _config(home, place))
     return place
@@ -170,13 +176,25 @@ def _end_half_started(home: Folder) -> None:
 def _with_ports(home: Folder, wanted: Place) -> Place:
     """The port of last time where it is free, so that workers find the server again."""
     for host, port in ((wanted.host, wanted.port), (wanted.websocket_host, wanted.websocket_port)):
-        if port and not _is_free(host, port):
+        if port and not _is_free_soon(host, port):
             raise BrokerError(f"{host}:{port} is taken by another program: set K2C_NATS_LISTEN.")
     if wanted.port:
         return wanted
-    last = int(home.read(ADDRESS).get("port", 0))
-    port = last if last and _is_free(wanted.host, last) else _free_port(wanted.host)
+    last = 0
+    with contextlib.suppress(BrokerError):
+        last = held_place(home).port
+    port = last if last and _is_free_soon(wanted.host, last) else _free_port(wanted.host)
     return dataclasses.replace(wanted, port=port)
+
+
+def _is_free_soon(host: str, port: int) -> bool:
+    """A killed server is gone from the process table before the kernel has closed its port."""
+    until = time.monotonic() + PORT_S
+    while not _is_free(host, port):
+        if time.monotonic() > until:
+            return False
+        time.sleep(process.LOOK_S)
+    return True
 
 
 def _is_free(host: str, port: int) -> bool:
