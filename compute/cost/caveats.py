@@ -47,6 +47,31 @@ def assumptions(
     source: str,
 ) -> list[Assumption]:
     """What the answer takes for granted, each with its source and date."""
+    found = _traffic_assumptions(request, load)
+    if provider is not None:
+        found.append(
+            Assumption(
+                text="Provider prices are list prices: no discount, no tax, no failed requests."
+                " The range of a provider is the same traffic with no cache hit.",
+                source=provider.price_source,
+                date=provider.price_date,
+            )
+        )
+    if gpu is not None and gpu.price is not None:
+        found += _gpu_assumptions(request, load, gpu, source)
+    if request.capex_usd_per_gpu is not None:
+        found.append(
+            Assumption(
+                text="Bought GPUs draw their full power while they run, at"
+                f" ${request.power_usd_per_kwh:g} per kWh and a PUE of {request.pue:g}; TDP leaves"
+                " out the rest of the server (give power_w), and no interest, resale or repair is"
+                " counted."
+            )
+        )
+    return found
+
+
+def _traffic_assumptions(request: CostRequest, load: Load) -> list[Assumption]:
     profile = load.profile
     found = [
         Assumption(
@@ -61,17 +86,14 @@ def assumptions(
             source=profile.source,
         ),
     ]
-    if provider is not None:
+    if request.cached_share is None and profile.cache_share:
         found.append(
             Assumption(
-                text="Provider prices are list prices: no discount, no tax, no failed requests."
-                " The range of a provider is the same traffic with no cache hit.",
-                source=provider.price_source,
-                date=provider.price_date,
+                text=f"The profile publishes that {profile.cache_share:.0%} of its prompt tokens"
+                " were seen before, with a cache that never forgets: an upper bound.",
+                source=profile.source,
             )
         )
-    if gpu is not None and gpu.price is not None:
-        found += _gpu_assumptions(request, load, gpu, source)
     return found
 
 
@@ -130,9 +152,13 @@ def _own_text(request: CostRequest, usd_per_hour: float) -> str:
     )
 
 
-def fixes(request: CostRequest, gpu: GpuChoice | None, batch: bool) -> list[Fix]:
-    """Changes worth a press."""
+def fixes(
+    request: CostRequest, gpu: GpuChoice | None, batch: bool, hub_id: str | None
+) -> list[Fix]:
+    """Changes worth a press; ``hub_id`` is where the weights may be, if they were not found."""
     found = []
+    if hub_id is not None:
+        found.append(Fix(label=f"Self-host {hub_id}"[:80], changes={"model": hub_id}))
     words = request.pricing.casefold()
     own = request.gpu_usd_per_hour is not None or request.capex_usd_per_gpu is not None
     if gpu is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from compute.cost.fleet import fleet_shape
 from compute.cost.load import Load
@@ -147,28 +148,17 @@ def gpu_choice(
     fleet = hosting.fleet(volume)
     month = _range(*(choice.usd(volume, end) for end in ("median", "low", "high")))
     typed_month, typed_mtok = _typed(request, fleet, choice, mtok)
-    served = fleet.served
-    slow, fast = (hosting_of(request, load, machine, price, s) for s in (served.low, served.high))
+    speeds = (fleet.served.low, fleet.served.high)
+    slow, fast = (hosting_of(request, load, machine, price, speed) for speed in speeds)
     return GpuChoice(
         gpu=machine.gpu,
         gpu_name=machine.name,
         feasible=True,
         sentence=_sentence(fleet, machine),
-        n_gpus_per_replica=served.n_gpus,
-        weight_dtype=served.weight_dtype,
-        parallel=served.parallel,
-        engine=served.engine,
-        replica_rps=served.rps,
-        slots_per_replica=served.slots,
-        replica_tps=served.rps * load.osl,
-        demand_replicas=fleet.demand,
-        replicas=fleet.replicas,
+        **_replica(fleet, load),
+        **_size(fleet),
         min_replicas=request.min_replicas,
-        mean_replicas=fleet.mean_replicas,
-        gpus=fleet.replicas * served.n_gpus,
         peak_over_mean=load.profile.peak_over_mean,
-        utilization=fleet.utilization,
-        wait_probability=fleet.wait,
         price=price,
         lines=cost_lines(request, fleet, hosting.terms, machine),
         usd_per_month=month,
@@ -180,6 +170,53 @@ def gpu_choice(
         typed_usd_per_mtok=typed_mtok,
         breakeven_requests_per_day=breakeven,
     )
+
+
+class Replica(TypedDict):
+    """The fields that say what one replica is and serves."""
+
+    n_gpus_per_replica: int
+    weight_dtype: str
+    parallel: str
+    engine: str
+    replica_rps: float
+    slots_per_replica: int
+    replica_tps: float
+
+
+def _replica(fleet: Fleet, load: Load) -> Replica:
+    served = fleet.served
+    return {
+        "n_gpus_per_replica": served.n_gpus,
+        "weight_dtype": served.weight_dtype,
+        "parallel": served.parallel,
+        "engine": served.engine,
+        "replica_rps": served.rps,
+        "slots_per_replica": served.slots,
+        "replica_tps": served.rps * load.osl,
+    }
+
+
+class Size(TypedDict):
+    """The fields that say how many replicas there are and how much of them is used."""
+
+    demand_replicas: float
+    replicas: int
+    mean_replicas: float
+    gpus: int
+    utilization: float
+    wait_probability: float
+
+
+def _size(fleet: Fleet) -> Size:
+    return {
+        "demand_replicas": fleet.demand,
+        "replicas": fleet.replicas,
+        "mean_replicas": fleet.mean_replicas,
+        "gpus": fleet.replicas * fleet.served.n_gpus,
+        "utilization": fleet.utilization,
+        "wait_probability": fleet.wait,
+    }
 
 
 def _typed(

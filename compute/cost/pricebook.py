@@ -50,6 +50,7 @@ class Pricebook:
         self.source = f"{PACKAGE} {release}" + (", refreshed" if refreshed else ", bundled data")
         self.date = refreshed.date() if refreshed else _bundled_date(release, self.providers)
         self._index: dict[str, dict[str, Seller]] = {}
+        self._ids = {(p.id, m.id.casefold()): m for p in self.providers for m in p.models}
         names: dict[str, str] = {}
         for provider in self.providers:
             for model in provider.models:
@@ -67,12 +68,12 @@ class Pricebook:
 
     def sellers(self, name: str) -> list[Seller]:
         """Every provider's listing of the model, in the data's order of providers."""
-        found = dict(self._index.get(plain_name("", name), {}))
+        typed = name[:200].casefold()
+        found = dict(self._index.get(plain_name("", typed), {}))
         for provider in self.providers:
-            own = provider.find_model(name[:200])
-            if own is not None and (
-                own.id.casefold() == name.casefold() or provider.id not in found
-            ):
+            exact = self._ids.get((provider.id, typed))
+            own = exact or (None if provider.id in found else provider.find_model(typed))
+            if own is not None:
                 found[provider.id] = Seller(provider, own)
         order = {provider.id: place for place, provider in enumerate(self.providers)}
         return sorted(found.values(), key=lambda seller: order[seller.provider.id])

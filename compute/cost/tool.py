@@ -8,19 +8,15 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from compute.cost import replica
-from compute.cost.caveats import assumptions, fixes, warnings
-from compute.cost.choices import USUAL, Choice, choices_of, gpu_choice
-from compute.cost.load import Load, load_of, traffic_of
-from compute.cost.offers import RENTS, Offer, offers_of, parse_pricing, provider_cost, sellers_of
-from compute.cost.outlook import forecast, price_changes, sensitivity
+from compute.cost.answer import Compared, answer_of
+from compute.cost.choices import USUAL, Choice, choices_of
+from compute.cost.load import Load, load_of
+from compute.cost.offers import RENTS, Offer, offers_of, parse_pricing, sellers_of
 from compute.cost.pricebook import BOOKS, Pricebook, Seller
-from compute.cost.prices import processings, unknown_model
+from compute.cost.prices import unknown_model
 from compute.cost.replica import Machine, Spec
 from compute.cost.request import DEFAULT_SLO, CostRequest
 from compute.cost.result import CostResult
-from compute.cost.sums import HOURS_PER_MONTH
-from compute.cost.verdict import headline, judge, why
-from compute.cost.volumes import breakeven_at, breakeven_of, curves_of
 from compute.tool import Context, FetchError, Refused
 from content.gpu_prices import GpuPrices, load_gpu_prices
 from content.traffic import TrafficCatalogue, load_traffic
@@ -132,47 +128,14 @@ class Calculator:
         load = load_of(request, self.traffic)
         offers = offers_of(request, load, book, sellers, at)
         choices = self._choices(request, load, spec, at.date())
-        best = next((choice for choice in choices if choice.hosting is not None), None)
-        cheapest = next((offer for offer in offers if offer.each is not None), None)
-        breakeven = breakeven_of(load, cheapest, best)
-        providers = [provider_cost(offer, load, at) for offer in offers]
-        gpus = [
-            gpu_choice(request, load, one, breakeven_at(load, cheapest, one)) for one in choices
-        ]
-        provider = providers[0] if cheapest is not None else None
-        gpu = gpus[0] if best is not None else None
-        verdict = judge(provider, gpu)
-        changes = price_changes(request, load, offers, at.date())
-        said = warnings(request, load, gpu, changes)
-        return CostResult(
-            model=request.model,
+        compared = Compared(request, load, at, offers, choices, book, trouble)
+        return answer_of(
+            compared,
+            self._recached(request, load, spec, compared.best),
             model_name=_display(request, spec, offers),
             hub_id=spec.id if spec is not None else None,
-            headline=headline(verdict, provider, gpu),
-            why=why(load, gpu),
-            winner=verdict.winner,
-            winner_name=verdict.name,
-            winner_usd=verdict.usd,
-            winner_ratio=verdict.ratio,
-            clear=verdict.clear,
-            traffic=traffic_of(load),
-            providers=providers,
-            gpus=gpus,
-            breakeven=breakeven,
-            curves=curves_of(load, offers, choices, breakeven),
-            sensitivity=sensitivity(
-                request, load, offers, best, at, self._recached(request, load, spec, best)
-            ),
-            forecast=forecast(request, load, offers, best, at.date()),
-            price_changes=changes,
-            assumptions=assumptions(request, load, provider, gpu, _gpu_source(best)),
-            warnings=[trouble, *said] if trouble else said,
-            fixes=fixes(request, gpu, _has_batch(offers, at)),
-            prices_date=book.date.isoformat(),
-            prices_source=book.source,
+            maybe_hub_id=_hub_id(request, spec, sellers),
             gpu_prices_date=_newest(self.gpu_prices),
-            hours_per_month=HOURS_PER_MONTH,
-            start=at.date().isoformat(),
         )
 
     def _moment(self, request: CostRequest) -> dt.datetime:
@@ -227,23 +190,23 @@ def _may_be_open(request: CostRequest) -> bool:
 
 
 def _no_weights(request: CostRequest, sellers: Sequence[Seller]) -> str:
-    ids = [s.model.id for s in sellers if s.provider.id.startswith("huggingface")]
-    hint = f" Its Hugging Face id may be {ids[0]}." if ids else ""
+    found = _hub_id(request, None, sellers)
+    hint = f" Its Hugging Face id may be {found}." if found else ""
     return f"Self-hosting is left out: no open weights of {request.model[:80]} are known.{hint}"
+
+
+def _hub_id(request: CostRequest, spec: Spec | None, sellers: Sequence[Seller]) -> str | None:
+    """The id under which a seller of open weights lists a model that the catalogue lacks."""
+    if spec is not None:
+        return None
+    ids = [s.model.id for s in sellers if s.provider.id.startswith("huggingface")]
+    return next((one for one in ids if one.casefold() != request.model.casefold()), None)
 
 
 def _display(request: CostRequest, spec: Spec | None, offers: Sequence[Offer]) -> str:
     if spec is not None:
         return spec.name
     return next((offer.model_name for offer in offers), request.model)
-
-
-def _has_batch(offers: Sequence[Offer], at: dt.datetime) -> bool:
-    return any(o.listing is not None and "batch" in processings(o.listing, at) for o in offers)
-
-
-def _gpu_source(best: Choice | None) -> str:
-    return best.machine.source if best is not None else ""
 
 
 def _newest(prices: GpuPrices) -> str:

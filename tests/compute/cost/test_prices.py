@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from genai_prices import Usage as Counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,6 +194,20 @@ def test_an_api_never_charges_less_for_more_tokens(
 
     assert usd(more, 0) >= usd(0, 0)
     assert usd(0, more) >= usd(0, 0)
+
+
+@pytest.mark.slow
+def test_every_listing_costs_what_the_library_says_it_costs() -> None:
+    compared = 0
+    for provider in BOOKS.newest().providers:
+        for model in provider.models[::5]:
+            price = price_request(model.id, provider.id, USAGE, NOW)
+            assert price.model == model.id
+            counted = Counted(input_tokens=1200, output_tokens=300, cache_read_tokens=400)
+            said = model.calc_price(counted, provider, genai_request_timestamp=NOW).total_price
+            assert price.usd is None or price.usd == said > 0
+            compared += price.usd is not None
+    assert compared > 300
 
 
 def test_the_data_still_has_what_these_tests_stand_on() -> None:

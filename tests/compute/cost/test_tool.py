@@ -193,6 +193,24 @@ def test_a_model_without_weights_is_answered_by_its_providers() -> None:
     assert any("no open weights" in text for text in result.warnings)
 
 
+def test_open_weights_under_a_sellers_name_are_one_press_away() -> None:
+    known = {m.id.casefold() for m in CALCULATOR.library.models}
+    listed = [
+        (model.id, model.id.rpartition("/")[2])
+        for provider in BOOKS.newest().providers
+        if provider.id.startswith("huggingface")
+        for model in provider.models
+        if "/" in model.id
+        and model.id.casefold() not in known
+        and CALCULATOR.library.models.find(model.id.rpartition("/")[2]) is None
+    ]
+    hub_id, short = listed[0]
+    result = ask(model=short)
+    assert result.gpus == []
+    assert {"model": hub_id} in [dict(fix.changes) for fix in result.fixes]
+    assert any(hub_id in text for text in result.warnings)
+
+
 def test_a_model_nobody_sells_is_answered_by_gpus() -> None:
     models = CALCULATOR.library.models
     unsold = next(m.id for m in models if not BOOKS.newest().sellers(m.id))
