@@ -55,16 +55,20 @@ function join(slider) {
 /** A chosen file's text goes into its field; the file itself is sent nowhere. */
 function upload(chooser, say) {
   const field = document.getElementById(chooser.dataset.into);
+  const hint = document.getElementById(chooser.getAttribute("aria-describedby"));
+  const usual = hint.textContent;
   chooser.addEventListener("change", async () => {
     const [file] = chooser.files;
     if (!file) return;
     const most = Number(chooser.dataset.most);
     if (file.size > most) {
       const kib = (bytes) => `${Math.floor(bytes / 1024)} KiB`;
-      say(`${file.name} is ${kib(file.size)}; at most ${kib(most)} are read here. Cut it shorter.`);
+      hint.textContent = `${file.name} is ${kib(file.size)}; at most ${kib(most)} are read here.`;
+      say("That file is too large");
       chooser.value = "";
       return;
     }
+    hint.textContent = usual;
     field.value = await file.text();
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });

@@ -128,7 +128,7 @@ def takes_a_file(url: str, trace: Path, huge: Path) -> None:
         wait(chrome, ".others summary").send_keys(Keys.ENTER)
         chooser = wait(chrome, "input.upload")
         chooser.send_keys(str(huge))
-        read(chrome, "#said", "Cut it shorter")
+        read(chrome, "#d-trace_csv", "huge.csv is 292 KiB; at most 192 KiB")
         chooser.send_keys(str(trace))
         read(chrome, f"{PREVIEW} .facts", "1,441 a day")
         assert "trace_csv" not in chrome.current_url
