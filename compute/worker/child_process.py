@@ -14,8 +14,8 @@ from typing import Any
 from compute.jobs.job import MAX_JSON_BYTES, Job, Machine
 from compute.jobs.subjects import Timing
 from compute.worker.leash import descendants
-from compute.worker.sandbox import Bounds, kernel_limit_bytes, start
-from compute.worker.watch import Exceeded, resident_bytes
+from compute.worker.sandbox import Bounds, Started, kernel_limit_bytes, start
+from compute.worker.watch import Exceeded, resident_bytes, runs
 
 MAX_LINE = 2 * MAX_JSON_BYTES + 65_536  # of an answer: a partial result escaped anew, and words
 START_S = 60.0  # until a new child can be asked; a cold disk and a full import took 8 s
@@ -46,6 +46,10 @@ class Printed(asyncio.Protocol):
         self._count += len(data)
         self._kept = (self._kept + data)[-self._most :]
 
+    def pending(self) -> int:
+        """Bytes read since the last ``take``."""
+        return self._count
+
     def take(self) -> str:
         """What was printed since the last time, in one piece of printable text."""
         kept, count = self._kept, self._count
@@ -66,18 +70,16 @@ class ChildProcess:
         self.jobs = 0
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.printed = Printed(bounds.log_bytes)
+        self._closing: list[Callable[[], None]] = []
 
     async def begin(self, held: tuple[int, ...] = (), warm: Iterable[str] = ()) -> None:
         """Start it and wait until it can be asked. Raises ``ChildGone`` or ``TimeoutError``."""
         started = start(self._module, self._machine, self._timing, held)
         self.leash, self.scratch, self._hold = started.leash, started.scratch, started.hold
         self._hold.setblocking(False)
-        loop = asyncio.get_running_loop()
-        output = os.fdopen(started.output, "rb", buffering=0)
-        self._output, _ = await loop.connect_read_pipe(lambda: self.printed, output)
-        self._talk, self._line = await asyncio.open_connection(sock=started.talk, limit=MAX_LINE)
         self._holding = asyncio.create_task(self._hear_leash())
         try:
+            await self._listen(started)
             async with asyncio.timeout(START_S):
                 await self._answer()
         except BaseException:
@@ -86,6 +88,15 @@ class ChildProcess:
         self._started_at_bytes = resident_bytes(self.pid)
         if modules := list(warm):
             self._line.write(json.dumps({"warm": modules}).encode() + b"\n")
+
+    async def _listen(self, started: Started) -> None:
+        output = os.fdopen(started.output, "rb", buffering=0)
+        self._closing = [started.talk.close, output.close]
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: self.printed, output)
+        self._closing[1] = transport.close
+        self._talk, self._line = await asyncio.open_connection(sock=started.talk, limit=MAX_LINE)
+        self._closing[0] = self._line.close
 
     def beat(self) -> None:
         """One byte for the leash; several leash seconds without it end the child."""
@@ -121,19 +132,22 @@ class ChildProcess:
         try:
             await asyncio.wait_for(asyncio.shield(self._holding), STOP_S)
         except TimeoutError:
-            self._kill_by_hand()
+            await self._kill_by_hand()
             await self._holding
         if self.ended.result() == LEASH_LOST and self.pid:
             self._kill_group()
-        self._line.close()
-        self._output.close()
+        for close in self._closing:
+            close()
         await asyncio.to_thread(self.leash.wait)  # it has said its last word already
 
-    def _kill_by_hand(self) -> None:
+    async def _kill_by_hand(self) -> None:
         """The leash does not answer: it was stopped or is itself stuck."""
-        for pid in (*descendants(self.leash.pid), self.leash.pid):
+        left = [*descendants(self.leash.pid), self.leash.pid]
+        for pid in left:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+        while any(runs(pid) for pid in left):  # noqa: ASYNC110 -- the kernel is asked
+            await asyncio.sleep(0.005)
 
     def _kill_group(self) -> None:
         """Without its leash the child is dead, but perhaps not what it had started."""

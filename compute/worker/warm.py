@@ -67,11 +67,14 @@ class WarmChild:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
-        if self._child is not None:
-            await self._child.kill()
+        for child in {self._child, self._newest} - {None}:
+            assert child is not None
+            await child.kill()
         self._beating.cancel()
 
     async def _start(self) -> ChildProcess:
+        if self._child is not None:
+            await self._child.kill()  # dead already, perhaps, but not yet cleared away
         child = ChildProcess(self._module, self._machine, self._timing, self.bounds)
         self._newest = child
         try:

@@ -55,6 +55,15 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
+def runs(pid: int) -> bool:
+    """Whether ``pid`` is a process that has not ended; one that nobody took in yet has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
 def _own_bytes(pid: int) -> int:
     """Its share of resident memory: a page of two processes counts half for each."""
     try:

@@ -61,6 +61,12 @@ async def hog(request: Asked, ctx: Context) -> Told:
     return Told(pid=os.getpid(), text=str(len(held)))
 
 
+async def grabber(request: Asked, ctx: Context) -> Told:
+    """Ask for that many MiB at once, and touch none of it."""
+    held = [bytearray(64 * MIB) for _ in range(request.size // 64)]
+    return Told(pid=os.getpid(), text=str(len(held)))
+
+
 async def forked_hog(request: Asked, ctx: Context) -> Told:
     """Take memory in another process."""
     code = f"x = bytearray(b'x') * ({request.size} * 2**20); import time; time.sleep(60)"
@@ -152,15 +158,9 @@ async def talker(request: Asked, ctx: Context) -> Told:
 
 
 async def flooder(request: Asked, ctx: Context) -> Told:
-    """Write an answer without end on every socket it finds."""
-    for fd in range(3, 64):
-        try:
-            os.set_blocking(fd, True)
-            while True:
-                os.write(fd, b"z" * 65_536)
-        except OSError:
-            continue
-    return Told(pid=os.getpid())
+    """Write an answer without end to the worker."""
+    while True:
+        os.write(int(sys.argv[1]), b"z" * 65_536)
 
 
 async def spiller(request: Asked, ctx: Context) -> Told:
@@ -204,16 +204,16 @@ def _link(fd: str) -> str:
 
 
 RUNS: tuple[Run, ...] = (
-    null, sleeper, hog, forked_hog, printer, holder, stubborn, crasher, leaver, raiser, refuser,
+    null, sleeper, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver, raiser, refuser,
     brood, bomb, talker, flooder, spiller, maker, chatter, environ,
 )  # fmt: skip
-NAMES = tuple(run.__name__ for run in RUNS)  # type: ignore[attr-defined]
+NAMES = tuple(run.__name__ for run in RUNS)
 
 
 def load(name: str) -> AnyTool:
     """One of the tools above. Raises ``LookupError``."""
     for run in RUNS:
-        if run.__name__ == name:  # type: ignore[attr-defined]
+        if run.__name__ == name:
             return Tool(
                 name=name,
                 title=name,
