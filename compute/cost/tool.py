@@ -63,8 +63,7 @@ class Calculator:
         parse_pricing(request.pricing)
         slo = request.slo or DEFAULT_SLO
         replica.check_slo(slo)
-        book = await asyncio.to_thread(BOOKS.newest)
-        sellers = sellers_of(request, book)
+        book, sellers = await asyncio.to_thread(_market, request)
         spec, trouble = await self._spec(request, sellers, book, ctx)
         # 30 to 150 ms of arithmetic, which the event loop must not wait for.
         return await asyncio.to_thread(self._answer, request, book, sellers, spec, trouble)
@@ -169,6 +168,12 @@ class Calculator:
             return replica.machine(same[0], spec, _question(request, load, share))
 
         return again
+
+
+def _market(request: CostRequest) -> tuple[Pricebook, list[Seller]]:
+    """The newest prices and who sells the model."""
+    book = BOOKS.newest()
+    return book, sellers_of(request, book)
 
 
 def _question(request: CostRequest, load: Load, cached_share: float) -> replica.Question:
