@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from bot.command import number
-from bot.commands.throughput.words import machine, short_names
+from bot.commands.throughput.words import machine, names, short_names
 from bot.view import Chart, Mark, Series
-from compute.throughput.result import Estimate, ThroughputResult
+from compute.throughput.result import CurvePoint, Estimate, ThroughputResult
 
+USER_SPEEDS = (20, 50, 100)  # faster than reading, a fluent chat, an agent's steps
 APART = 3  # of several lines every third load is labelled, or their labels meet
 
 
@@ -31,6 +33,33 @@ def curve_chart(result: ThroughputResult) -> Chart | None:
         marks=(_mark(first),) if alone else (),
         alt=_alt(shown),
     )
+
+
+def frontier(result: ThroughputResult) -> str:
+    """Who does most with a GPU at which speed per user, where that is not one alone."""
+    if not result.osl:
+        return ""
+    pairs = zip(result.estimates, names(result), strict=True)
+    shown = [(found, name) for found, name in pairs if found.fits and found.curve]
+    said: list[str] = []
+    winners: list[str] = []
+    for speed in USER_SPEEDS:
+        reached = {name: _per_gpu_at(found.curve, speed) for found, name in shown}
+        best = max(reached, key=lambda name: reached[name], default="")
+        if best and reached[best] > 0:
+            winners.append(best)
+            said.append(f"{best} at {speed} tok/s per user ({number(reached[best])})")
+    return f"Most per GPU: {'; '.join(said)}." if len(set(winners)) > 1 else ""
+
+
+def _per_gpu_at(curve: Sequence[CurvePoint], speed: float) -> float:
+    """Output tokens/s per GPU while each user still gets ``speed``; 0 where none does."""
+    best = max((p.tps_gpu for p in curve if p.tps_user >= speed), default=0.0)
+    for few, many in pairwise(curve):
+        if many.tps_user < speed <= few.tps_user:
+            part = (few.tps_user - speed) / (few.tps_user - many.tps_user)
+            best = max(best, few.tps_gpu + part * (many.tps_gpu - few.tps_gpu))
+    return best
 
 
 def _series(estimate: Estimate, name: str, *, alone: bool) -> Series:

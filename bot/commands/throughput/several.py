@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.command import number
-from bot.commands.throughput.curve import curve_chart
+from bot.commands.throughput.curve import curve_chart, frontier
 from bot.commands.throughput.words import (
     gpus_range,
     left_out,
@@ -40,6 +40,8 @@ def show_several(result: ThroughputResult) -> View:
     blocks.append(_speeds(narrow, unfit, result))
     if result.osl:
         blocks.append(_bounds(narrow, result))
+    if said := frontier(result):
+        blocks.append(Text((said,)))
     blocks.append(Text((f"{ordered[0][1]}: {ordered[0][0].why}",)))
     blocks += [Note((f"{name} does not fit: {found.fit_sentence}",)) for found, name in misfits]
     blocks += [*left_out(result), *ways(result, _title_of_ways(misfits))]

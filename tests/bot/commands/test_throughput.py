@@ -185,6 +185,15 @@ async def test_rows_are_told_apart_in_a_narrow_table(gpu: str, dtype: str, told:
         assert set(told) <= {row[0] for row in table.rows}
 
 
+async def test_who_does_most_is_said_for_each_speed_where_it_is_not_one_alone() -> None:
+    big = "meta-llama/Llama-3.1-70B"
+    shown = await view(gpu="h200", model=big, dtype="fp8,int4")
+    (said,) = (text for text in texts(shown) if text.startswith("Most per GPU: "))
+    assert "fp8 at 20 tok/s per user (" in said and "int4 at 50 tok/s per user (" in said
+    alike = await view(gpu="h100,t4", dtype="fp16")  # one does more at any speed
+    assert not any(text.startswith("Most per GPU: ") for text in texts(alike))
+
+
 async def test_every_compared_choice_has_its_nearest_measurement() -> None:
     big = "meta-llama/Llama-3.1-70B"
     asked = await outcome(gpu="h100,b200,h200", model=big, dtype="fp8", gpus=2, batch=32)
