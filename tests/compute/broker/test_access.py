@@ -1,4 +1,4 @@
-"""A token is one string that survives a paste; one that was made to harm is refused in a sentence."""
+"""A token is one string that survives a paste; a hostile one is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_file_with_an_nkey_seed_alone_will_do(tmp_path: Path) -> None:
 def test_wrong_credentials_are_a_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "x").write_bytes(content)
-    with pytest.raises(AccessError, match="cannot be read|holds neither"):
+    with pytest.raises(AccessError, match=r"cannot be read|holds neither"):
         access_of("nats://a", str(tmp_path / "x"))
 
 
