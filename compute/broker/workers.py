@@ -11,7 +11,7 @@ from compute.broker.certs import read_authority
 from compute.broker.folder import OWN_USERS, BrokerError, Folder
 from compute.broker.keys import new_seed, public_key
 from compute.broker.permissions import Worker
-from compute.broker.place import Place
+from compute.broker.place import EVERYWHERE, Place
 from compute.broker.server import WORKERS, held_place, read_workers, reload
 from compute.jobs.lanes import is_lane
 
@@ -28,6 +28,11 @@ def add_worker(
     _check(name, chosen)
     with home.locked():
         place, workers = held_place(home), read_workers(home)
+        if not place.public_url and place.host in EVERYWHERE:
+            raise BrokerError(
+                "Workers must be told where to connect: set K2C_NATS_PUBLIC_URL "
+                "(tls://host:port or wss://host) and start k2c up again."
+            )
         if any(worker.name == name for worker in workers):
             raise BrokerError(f"There is a worker {name} already: k2c worker remove {name} first.")
         seed = new_seed()
