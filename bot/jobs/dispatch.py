@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+RING_AGAIN_S = (0.05, 0.2, 0.5)
 
 T = TypeVar("T")
 
@@ -112,6 +114,21 @@ class Dispatcher:
         run.sending = False
         if desk.runs.get(run.id) is not run:  # it was cancelled while it was on its way
             await withdraw(desk, job.lane, job.id)
+            return
+        await self._ring_again(run, publication)
+
+    async def _ring_again(self, run: Run, publication: int) -> None:
+        """Until it is claimed: under load one look in a hundred came too early, and the workers'
+        own next look is 2 s away.
+        """
+        for pause_s in RING_AGAIN_S:
+            await asyncio.sleep(pause_s)
+            current = self._desk.runs.get(run.id) is run and run.publication == publication
+            if not current or run.state != "queued" or not run.published_at or run.settled:
+                return
+            with contextlib.suppress(QueueDown):
+                if any(hand.free and hand.serves(run.kind) for hand in self._desk.hands()):
+                    await self._desk.queue.ring(run.lane)
 
     async def _arrived(self, job: Job) -> bool:
         """Whether an attempt without an answer was stored: a second one might be run twice."""

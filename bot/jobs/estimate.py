@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.jobs.order import Hand, Queued
+from bot.jobs.order import Hand, Kind, Queued
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -43,7 +43,7 @@ class Place:
 class Running:
     """A run on a worker: what it is and for how long it has been going."""
 
-    run: Queued
+    kind: Kind
     worker: str
     elapsed_s: float
 
@@ -62,9 +62,9 @@ class RunTimes:
                 if len(values) >= ENOUGH:
                     self._spans[tool, lane] = _span(values)
 
-    def span(self, run: Queued) -> Span | None:
+    def span(self, kind: Kind) -> Span | None:
         """Of such a run: on its lane if known, else of the tool anywhere, else None."""
-        return self._spans.get((run.tool, run.lane)) or self._spans.get((run.tool, ""))
+        return self._spans.get((kind.tool, kind.lane)) or self._spans.get((kind.tool, ""))
 
 
 def past_times(db: Database, tools: Iterable[str]) -> RunTimes:
@@ -96,20 +96,19 @@ def places(
     high = dict(low)
     for now in running:
         if now.worker in low:
-            span = times.span(now.run) or UNKNOWN
+            span = times.span(now.kind) or UNKNOWN
             low[now.worker] = max(span.low_s - now.elapsed_s, 0.0)
             high[now.worker] = max(span.high_s - now.elapsed_s, 0.0)
     ahead: dict[frozenset[str], int] = defaultdict(int)
-    servers: dict[tuple[str, str, str], frozenset[str]] = {}
+    servers: dict[Kind, frozenset[str]] = {}
     found = {}
     for run in queue:
-        kind = (run.lane, run.tool, run.schema_id)
-        if kind not in servers:
-            servers[kind] = frozenset(hand.worker for hand in hands if hand.serves(run))
-        serving = servers[kind]
+        if run.kind not in servers:
+            servers[run.kind] = frozenset(hand.worker for hand in hands if hand.serves(run.kind))
+        serving = servers[run.kind]
         place = 1 + sum(n for others, n in ahead.items() if others & serving or others == serving)
         ahead[serving] += 1
-        span = times.span(run) or UNKNOWN
+        span = times.span(run.kind) or UNKNOWN
         starts = Span(_taken(low, serving, span.low_s), _taken(high, serving, span.high_s))
         found[run.run_id] = Place(place, starts if starts.high_s < float("inf") else None)
     return found

@@ -54,10 +54,10 @@ class Finisher:
         self._dispatcher = dispatcher
         self._files = files
 
-    def settle(self, run: Run, state: JobState) -> None:
-        """A worker's last word was believed."""
+    def settle(self, run: Run, state: JobState, size: int) -> None:
+        """A worker's last word, of ``size`` bytes, was believed."""
         run.settled = True
-        self._desk.spawn(self._settle(run, state), f"record {run.id}")
+        self._desk.spawn(self._settle(run, state, size), f"record {run.id}")
 
     async def end(self, run: Run, ending: Ending, files: tuple[File, ...] = ()) -> bool:
         """Record it and tell everybody; False when the run was over already."""
@@ -87,11 +87,11 @@ class Finisher:
         except QueueDown as error:
             log.info("job %s is not cleaned up yet: %s", run.id, error)
 
-    async def _settle(self, run: Run, state: JobState) -> None:
+    async def _settle(self, run: Run, state: JobState, size: int) -> None:
         """Go on until it is recorded: the worker has forgotten the job by now."""
         while True:
             try:
-                ending, files = await self._judge(run, state)
+                ending, files = await self._judge(run, state, size)
                 await self.end(run, ending, files)
                 break
             except (QueueDown, StoreError) as error:
@@ -103,11 +103,11 @@ class Finisher:
             except QueueDown:
                 return  # the store forgets it after a day
 
-    async def _judge(self, run: Run, state: JobState) -> tuple[Ending, tuple[File, ...]]:
+    async def _judge(self, run: Run, state: JobState, size: int) -> tuple[Ending, tuple[File, ...]]:
         now = self._desk.clock()
         tool = self._desk.tools.get(run.tool)
         if state.phase == "done" and tool is not None:
-            result = await _checked_result(tool, state)
+            result = await _checked_result(tool, state, size)
             if result is not None:
                 files, lost = await self._files.fetch(
                     self._desk.queue, state.worker, run.id, state.artefacts

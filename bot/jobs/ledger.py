@@ -24,19 +24,22 @@ RUN_COLUMNS = (
 ASK_COLUMNS = ("result_id", "run_id", "asker", "user_id", "first", "asked_at")
 NEW_RUN = """INSERT INTO runs (id, tool, schema_id, lane, ticket, created_at, request, share_key,
     host_gib, limit_s, state, publication, published_at, base, attempt, worker, machine,
-    started_at, returned, cancelling, not_before, ended_at, run_s, cause, words)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, 0, '',
-    '')"""
-NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, state, delivery,
-    ended_at) VALUES (?, ?, ?, ?, ?, ?, '', '', 0)"""
+    started_at, returned, cancelling, ended_at, run_s, cause, words)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, '', '')"""
+NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, kind, state,
+    delivery, due_at, ended_at, waiting) SELECT ?, ?, ?, ?, ?, ?,
+    lane || ' ' || tool || ' ' || schema_id, '', '', 0, 0, ended_at = 0 AND published_at = 0
+    FROM runs WHERE id = ?"""
 CLAIM = """UPDATE runs SET state = 'running', attempt = ?, worker = ?, machine = ?, started_at = ?
     WHERE id = ? AND ended_at = 0 AND attempt < ?"""
 REQUEUE = """UPDATE runs SET state = 'queued', published_at = 0, base = ?,
-    attempt = ?, worker = '', machine = '', started_at = 0, returned = returned + ?, not_before = ?
+    attempt = ?, worker = '', machine = '', started_at = 0, returned = returned + ?
     WHERE id = ? AND ended_at = 0"""
+WAIT = "UPDATE asks SET waiting = 1, due_at = ? WHERE run_id = ? AND ended_at = 0"
 END_RUN = """UPDATE runs SET state = ?, cause = ?, words = ?, run_s = ?, ended_at = ?
     WHERE id = ? AND ended_at = 0"""
-END_ASK = "UPDATE asks SET state = ?, ended_at = ? WHERE result_id = ? AND ended_at = 0"
+END_ASK = """UPDATE asks SET state = ?, ended_at = ?, waiting = 0
+    WHERE result_id = ? AND ended_at = 0"""
 ANSWER = """UPDATE results SET result = ?, refusal = ? WHERE id = ?
     RETURNING door, tool, user_id, guild_id, channel_id, message_id, private"""
 NEW_FILE = """INSERT OR REPLACE INTO run_files (run_id, name, media_type, size, sha256)
@@ -59,7 +62,7 @@ def add_run(
 def add_ask(db: Database, ask: Ask) -> None:
     """A new ask of a run."""
     values = [ask.result_id, ask.run_id, ask.asker, ask.user_id, int(ask.first), ask.asked_at]
-    db.conn.execute(NEW_ASK, values)
+    db.conn.execute(NEW_ASK, [*values, ask.run_id])
 
 
 def open_runs(db: Database) -> list[Run]:
@@ -86,8 +89,10 @@ def requeue(
     db: Database, run: str, base: int, *, returned: bool = False, not_before: float = 0.0
 ) -> bool:
     """Back into the queue, ``base`` attempts behind it; False when the run is over."""
-    values = [base, base, int(returned), not_before, run]
-    return db.conn.execute(REQUEUE, values).rowcount > 0
+    if not db.conn.execute(REQUEUE, [base, base, int(returned), run]).rowcount:
+        return False
+    db.conn.execute(WAIT, [not_before, run])
+    return True
 
 
 def cancelling(db: Database, run: str) -> None:

@@ -8,6 +8,7 @@ idle worker then finds without waiting for us.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,35 +19,62 @@ if TYPE_CHECKING:
 
 SPARE = 1
 
-QUEUED = "runs.ended_at = 0 AND runs.published_at = 0 AND runs.cancelling = 0"
-ORDER = f"""
-WITH busy AS (
-    SELECT asker, COUNT(DISTINCT run_id) AS runs FROM asks JOIN runs ON runs.id = run_id
-    WHERE asks.ended_at = 0 AND runs.ended_at = 0 AND runs.published_at > 0 GROUP BY asker),
-turns AS (
-    SELECT run_id, first, asked_at, COALESCE(busy.runs, 0) + ROW_NUMBER() OVER (
-        PARTITION BY asks.asker ORDER BY first DESC, asked_at, asks.rowid) AS turn
-    FROM asks JOIN runs ON runs.id = run_id LEFT JOIN busy ON busy.asker = asks.asker
-    WHERE asks.ended_at = 0 AND {QUEUED})
-SELECT runs.id, runs.lane, runs.tool, runs.schema_id, runs.not_before
-FROM turns JOIN runs ON runs.id = turns.run_id
-GROUP BY runs.id ORDER BY MAX(first) DESC, MIN(turn), MIN(asked_at), runs.rowid"""
-WAITING = """SELECT id, lane, tool, schema_id, 0 FROM runs
+BUSY = """busy AS (SELECT asker, COUNT(*) AS runs FROM asks
+    WHERE ended_at = 0 AND waiting = 0 GROUP BY asker)"""
+TURN = "ROW_NUMBER() OVER (PARTITION BY asks.asker ORDER BY first DESC, asked_at, asks.rowid)"
+FAIR = """SELECT run_id, kind FROM turns LEFT JOIN busy USING (asker)
+    ORDER BY first DESC, turn + COALESCE(busy.runs, 0), asked_at, place"""
+COLUMNS = "run_id, kind, asks.asker, first, asked_at, asks.rowid AS place"
+ALL = f"""WITH {BUSY}, turns AS (SELECT {COLUMNS}, {TURN} AS turn FROM asks WHERE waiting = 1)
+    {FAIR}"""
+# Only so many of each asker as can be taken at all, found without reading all that wait: 0.3 ms
+# for 1,000 runs of 50 people, where the whole order takes 3 ms.
+NEXT = f"""WITH RECURSIVE askers(asker) AS (
+    SELECT MIN(asker) FROM asks WHERE waiting = 1 UNION ALL
+    SELECT (SELECT MIN(asker) FROM asks WHERE waiting = 1 AND asker > askers.asker)
+    FROM askers WHERE asker IS NOT NULL),
+{BUSY}, turns AS (SELECT {COLUMNS}, {TURN} AS turn FROM askers JOIN asks ON asks.rowid IN (
+    SELECT rowid FROM asks WHERE waiting = 1 AND asker = askers.asker AND due_at <= :now
+    AND kind IN (SELECT value FROM json_each(:kinds))
+    ORDER BY first DESC, asked_at, rowid LIMIT :most) WHERE askers.asker IS NOT NULL)
+{FAIR}"""
+KINDS = """WITH RECURSIVE kinds(kind) AS (
+    SELECT MIN(kind) FROM asks WHERE waiting = 1 UNION ALL
+    SELECT (SELECT MIN(kind) FROM asks WHERE waiting = 1 AND kind > kinds.kind)
+    FROM kinds WHERE kind IS NOT NULL)
+SELECT kind FROM kinds WHERE kind IS NOT NULL"""
+WAITING = """SELECT id, lane, tool, schema_id FROM runs
     WHERE ended_at = 0 AND published_at > 0 AND state = 'queued' ORDER BY published_at"""
 JOB = "id, publication, tool, schema_id, request, lane, ticket, base, host_gib, limit_s"
 TAKE = f"""UPDATE runs SET published_at = ?, publication = publication + 1 WHERE id = ?
     RETURNING {JOB}"""
+TAKEN = "UPDATE asks SET waiting = 0 WHERE run_id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What decides which workers can do a run."""
+
+    lane: str
+    tool: str
+    schema_id: str
+
+    def text(self) -> str:
+        """As the column ``asks.kind`` has it."""
+        return f"{self.lane} {self.tool} {self.schema_id}"
+
+    @classmethod
+    def of(cls, text: str) -> Kind:
+        """The kind of that text."""
+        return cls(*text.split(" "))
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A run that waits; ``not_before``: Unix seconds before which it is not published."""
+    """A run that waits."""
 
     run_id: str
-    lane: str
-    tool: str
-    schema_id: str
-    not_before: float = 0.0
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +86,9 @@ class Hand:
     tools: frozenset[tuple[str, str]]  # (name, schema)
     free: bool
 
-    def serves(self, run: Queued) -> bool:
-        """Whether ``run`` can be done by it at all."""
-        return run.lane in self.lanes and (run.tool, run.schema_id) in self.tools
+    def serves(self, kind: Kind) -> bool:
+        """Whether such a run can be done by it at all."""
+        return kind.lane in self.lanes and (kind.tool, kind.schema_id) in self.tools
 
 
 class Room:
@@ -71,27 +99,25 @@ class Room:
         self._free = [hand for hand in self._hands if hand.free]
         self._spare: Counter[str] = Counter()
 
-    def lanes(self) -> frozenset[str]:
-        """The lanes that anything could go to."""
-        return frozenset(lane for hand in self._hands for lane in hand.lanes)
+    def hold(self, kind: Kind) -> None:
+        """One of that kind is out there already."""
+        if not self._reserve(kind):
+            self._spare[kind.lane] += 1
 
-    def hold(self, run: Queued) -> None:
-        """``run`` is out there already."""
-        if not self._reserve(run):
-            self._spare[run.lane] += 1
-
-    def take(self, run: Queued) -> bool:
-        """Whether ``run`` may go out too; if so it counts from now on."""
-        if self._reserve(run):
+    def has(self, kind: Kind) -> bool:
+        """Whether one more of that kind may go out."""
+        if any(hand.serves(kind) for hand in self._free):
             return True
-        if self._spare[run.lane] >= SPARE or not any(hand.serves(run) for hand in self._hands):
-            return False
-        self._spare[run.lane] += 1
-        return True
+        served = any(hand.serves(kind) for hand in self._hands)
+        return served and self._spare[kind.lane] < SPARE
 
-    def _reserve(self, run: Queued) -> bool:
+    def most(self) -> int:
+        """No more than that many can be taken."""
+        return len(self._free) + SPARE * len({lane for hand in self._hands for lane in hand.lanes})
+
+    def _reserve(self, kind: Kind) -> bool:
         for place, hand in enumerate(self._free):
-            if hand.serves(run):
+            if hand.serves(kind):
                 del self._free[place]
                 return True
         return False
@@ -114,29 +140,42 @@ class Taken:
 
 
 def in_order(db: Database) -> list[Queued]:
-    """All that waits in SQLite, the next one first."""
-    return [Queued(*row) for row in db.conn.execute(ORDER).fetchall()]
+    """All that waits in SQLite, the next one first; a shared run stands where its best ask does."""
+    rows = db.conn.execute(ALL).fetchall()
+    return [Queued(run, Kind.of(kind)) for run, kind in dict(rows).items()]
 
 
 def waiting(db: Database) -> list[Queued]:
     """All that is on the broker and that no worker has claimed."""
-    return [Queued(*row) for row in db.conn.execute(WAITING).fetchall()]
+    return [Queued(run, Kind(*kind)) for run, *kind in db.conn.execute(WAITING).fetchall()]
 
 
 def take(db: Database, hands: Iterable[Hand], now: float) -> list[Taken]:
     """Mark what goes to the broker now, in the fair order; inside a change of the store."""
     room = Room(hands)
-    lanes = room.lanes()
-    if not lanes:
-        return []
+    taken: list[Taken] = []
+    if not room.most():
+        return taken
     for run in waiting(db):
-        room.hold(run)
-    chosen = [
-        run
-        for run in in_order(db)
-        if run.lane in lanes and run.not_before <= now and room.take(run)
-    ]
-    return [Taken(*db.conn.execute(TAKE, [now, run.run_id]).fetchone()) for run in chosen]
+        room.hold(run.kind)
+    while found := _take_some(db, room, now):
+        taken += found
+    return taken
+
+
+def _take_some(db: Database, room: Room, now: float) -> list[Taken]:
+    kinds = [kind for (kind,) in db.conn.execute(KINDS) if room.has(Kind.of(kind))]
+    if not kinds:
+        return []
+    given = {"now": now, "kinds": json.dumps(kinds), "most": room.most()}
+    taken = []
+    for run, text in dict(db.conn.execute(NEXT, given).fetchall()).items():
+        kind = Kind.of(text)
+        if room.has(kind):
+            room.hold(kind)
+            db.conn.execute(TAKEN, [run])
+            taken.append(Taken(*db.conn.execute(TAKE, [now, run]).fetchone()))
+    return taken
 
 
 def taken(db: Database, run: str) -> list[Taken]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from bot.jobs.order import Hand, Queued
+from bot.jobs.order import Hand, Kind
 from bot.jobs.words import WorkerLine
 from compute.jobs.job import PROTOCOL, Card
 from compute.jobs.lanes import ANY, GPU_LANE, is_lane
@@ -100,17 +100,19 @@ class Presence:
             if seen.card.protocol == PROTOCOL and self.online(name)
         ]
 
-    def lacking(self, run: Queued) -> str:
-        """Why nobody who is online can do ``run``, or "" when somebody can."""
+    def lacking(self, kind: Kind) -> str:
+        """Why nobody who is online can do such a run, or "" when somebody can."""
         online = [seen.card for name, seen in self._seen.items() if self.online(name)]
-        serving = [card for card in online if run.lane in card.lanes]
+        serving = [card for card in online if kind.lane in card.lanes]
         if not serving:
-            return f"No worker {lane_words(run.lane)} is online." if online else NOBODY
-        if any(c.protocol == PROTOCOL and c.tools.get(run.tool) == run.schema_id for c in serving):
+            return f"No worker {lane_words(kind.lane)} is online." if online else NOBODY
+        if any(
+            c.protocol == PROTOCOL and c.tools.get(kind.tool) == kind.schema_id for c in serving
+        ):
             return ""
         return (
-            f"No up-to-date worker {lane_words(run.lane)} is online: "
-            f"{_listed([card.name for card in serving])} must be updated to run {run.tool}."
+            f"No up-to-date worker {lane_words(kind.lane)} is online: "
+            f"{_listed([card.name for card in serving])} must be updated to run {kind.tool}."
         )
 
     def lines(self, tools: Mapping[str, str]) -> list[WorkerLine]:

@@ -16,7 +16,6 @@ from bot.jobs.desk import Desk
 from bot.jobs.dispatch import Dispatcher, withdraw
 from bot.jobs.finish import LOST, Finisher, cancelled, failed
 from bot.jobs.listen import Listener, tell_to_stop
-from bot.jobs.order import Queued
 from bot.jobs.run import Run
 from compute.jobs.job import MAX_ATTEMPTS
 from compute.jobs.queue import QueueDown
@@ -107,9 +106,8 @@ class Auditor:
     async def _check_idle(self, run: Run) -> None:
         """There is a message, but does anybody get it who could?"""
         desk, now = self._desk, time.monotonic()
-        queued = Queued(run.id, run.lane, run.tool, run.schema_id)
         worked_on = desk.presence.job(run.worker) == run.id if run.worker else False
-        idle = not worked_on and any(h.free and h.serves(queued) for h in desk.hands())
+        idle = not worked_on and any(h.free and h.serves(run.kind) for h in desk.hands())
         if not idle:
             self._idle_since.pop(run.id, None)
             return

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from bot.jobs.order import Kind
 from bot.jobs.words import State
 
 
@@ -57,6 +58,11 @@ class Run:
     missing_since: float = 0.0
     asks: dict[str, Ask] = field(default_factory=dict)
     watchers: set[asyncio.Event] = field(default_factory=set)
+
+    @property
+    def kind(self) -> Kind:
+        """What decides who can do it."""
+        return Kind(self.lane, self.tool, self.schema_id)
 
     def touch(self) -> None:
         """Tell who watches that something changed."""

@@ -49,7 +49,7 @@ class Outlook:
             queue, times = await self._desk.store.read(lambda db: _read(db, tools))
             now = self._desk.clock()
             running = [
-                Running(_queued(run), run.worker, now - run.started_at)
+                Running(run.kind, run.worker, now - run.started_at)
                 for run in self._desk.runs.values()
                 if self._desk.occupies(run)
             ]
@@ -66,7 +66,7 @@ class Outlook:
                 told |= {"wait_low_s": place.starts.low_s, "wait_high_s": place.starts.high_s}
         else:
             elapsed_s = max(self._desk.clock() - run.started_at, 0.0)
-            span = self._times.span(_queued(run))
+            span = self._times.span(run.kind)
             told["left_s"] = estimate.left_s(span, elapsed_s, run.fraction)
             told |= {"fraction": run.fraction, "partial": run.partial}
         return Progress(
@@ -87,7 +87,7 @@ class Outlook:
             return UNREACHABLE if run.state == "queued" else ""
         if run.state == "running":
             return ""
-        lacking = self._desk.presence.lacking(_queued(run))
+        lacking = self._desk.presence.lacking(run.kind)
         return lacking or (AGAIN if run.base else "")
 
 
@@ -122,7 +122,3 @@ def asked_runs(db: Database, user_id: str, limit: int) -> list[tuple[AskedRun, b
 def _read(db: Database, tools: set[str]) -> tuple[list[Queued], RunTimes]:
     """What is on the broker goes before what is not."""
     return [*order.waiting(db), *order.in_order(db)], estimate.past_times(db, tools)
-
-
-def _queued(run: Run) -> Queued:
-    return Queued(run.id, run.lane, run.tool, run.schema_id)

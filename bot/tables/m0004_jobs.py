@@ -14,7 +14,7 @@ def migrate(db: Database) -> None:
     texts = ("tool", "schema_id", "request", "lane", "share_key", "ticket", "state")
     told = ("worker", "machine", "cause", "words")
     limits = ("host_gib", "limit_s")
-    times = ("created_at", "published_at", "not_before", "started_at", "ended_at", "run_s")
+    times = ("created_at", "published_at", "started_at", "ended_at", "run_s")
     counts = ("publication", "base", "attempt", "returned", "cancelling")
     kinds = {
         **dict.fromkeys((*texts, *told), str),
@@ -22,8 +22,9 @@ def migrate(db: Database) -> None:
         **dict.fromkeys(counts, int),
     }
     db.table("runs").create({"id": str, **kinds}, pk="id", not_null=set(kinds), strict=True)
-    asks = dict.fromkeys(("run_id", "asker", "user_id", "state", "delivery"), str)
-    asked = {**asks, "first": int, "asked_at": float, "ended_at": float}
+    asks = dict.fromkeys(("run_id", "asker", "user_id", "kind", "state", "delivery"), str)
+    counted = {"first": int, "waiting": int}
+    asked = {**asks, **counted, "asked_at": float, "due_at": float, "ended_at": float}
     db.table("asks").create(
         {"result_id": str, **asked}, pk="result_id", not_null=set(asked), strict=True
     )
@@ -35,7 +36,10 @@ def migrate(db: Database) -> None:
         "runs_open ON runs (published_at, lane) WHERE ended_at = 0",
         "runs_shared ON runs (share_key, created_at)",
         "runs_ended ON runs (tool, ended_at) WHERE state = 'done'",
-        "asks_open ON asks (asker, asked_at) WHERE ended_at = 0",
+        "asks_open ON asks (asker) WHERE ended_at = 0",
+        "asks_busy ON asks (asker) WHERE ended_at = 0 AND waiting = 0",
+        "asks_waiting ON asks (asker, first DESC, asked_at) WHERE waiting = 1",
+        "asks_kinds ON asks (kind) WHERE waiting = 1",
         "asks_run ON asks (run_id)",
         "asks_asker ON asks (asker, asked_at)",
         "asks_user ON asks (user_id, asked_at)",

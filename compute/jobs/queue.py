@@ -112,6 +112,13 @@ class Queue:
             await js.publish(job_subject(job.lane, job.id), body, headers=headers, timeout=CALL_S)
             await self._connected().publish(bell(job.lane), b"")
 
+    async def ring(self, lane: str) -> None:
+        """Tell the workers of a lane to look again: a first look may come before the broker has
+        the job ready to be taken, although it is stored.
+        """
+        async with self._call():
+            await self._connected().publish(bell(lane), b"")
+
     async def remove(self, lane: str, job: str) -> None:
         """Take a job's message away; no matter if it is gone already."""
         async with self._call() as js:
