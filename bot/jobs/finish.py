@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+SMALL_BYTES = 16 * 1024  # checked in 0.3 ms, as long as handing it to a thread takes
 WORDS = 300  # characters of a worker's own words
 CANCELLED = Refusal(message="This run was cancelled before it was done.")
 LOST = (
@@ -143,21 +144,18 @@ def _without_result(state: JobState, cancelling: bool, now: float) -> Ending:
     return failed(cause, sentence or SENTENCES.get(cause, SENTENCES["error"]), now, state.run_s)
 
 
-async def _checked_result(tool: AnyTool, state: JobState) -> str | None:
+async def _checked_result(tool: AnyTool, state: JobState, size: int) -> str | None:
     """The result's JSON when it is one of this tool's, else None."""
-    raw = state.result
 
     def check() -> str | None:
         try:
-            text = _json(tool.result.model_validate(raw))
+            text = _json(tool.result.model_validate(state.result))
         except ValidationError as error:
-            log.warning(
-                "%s sent a result that %s does not give: %s", state.worker, tool.name, error
-            )
+            log.warning("%s: no result of %s: %s", state.worker, tool.name, error)
             return None
         return text if len(text) <= MAX_JSON_BYTES * 2 else None
 
-    return await asyncio.to_thread(check)
+    return check() if size <= SMALL_BYTES else await asyncio.to_thread(check)
 
 
 def _modest(refusal: Refusal) -> Refusal:

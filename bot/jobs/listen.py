@@ -70,7 +70,7 @@ class Listener:
             self._follow(run, state, new=meaning == "claim")
         elif meaning == "final":
             self._own(run, state)
-            self._finisher.settle(run, state)
+            self._finisher.settle(run, state, len(raw))
         elif meaning == "returned":
             run.settled = True
             self._desk.spawn(self._returned(run, state), f"take back {job}")

@@ -84,6 +84,7 @@ class Queue:
         self._info = info
         self._timing = timing
         self._client: Client | None = None
+        self._js: JetStreamContext | None = None
         self._made: set[str] = set()  # lanes and stores that exist, in this connection
         self._watches: list[_Context.PushSubscription] = []
         self._turn = asyncio.Event()
@@ -204,6 +205,7 @@ class Queue:
             self._turn.clear()
             try:
                 if self._client is None or self._client.is_closed:
+                    self._js = None
                     self._client = await connect(access, on_down=lost, on_up=turn, on_closed=turn)
                 await self._begin()
             except Exception as error:
@@ -275,7 +277,9 @@ class Queue:
             raise QueueDown(_words(error)) from error
 
     def _jetstream(self) -> JetStreamContext:
-        return self._connected().jetstream(timeout=CALL_S)
+        if self._js is None:
+            self._js = self._connected().jetstream(timeout=CALL_S)
+        return self._js
 
     def _connected(self) -> Client:
         if self._client is None:
