@@ -54,7 +54,7 @@ def over_volume(result: CostResult) -> Chart | None:
 def _series(curve: Curve, *, band: bool) -> Series:
     """The price's band of the best GPU alone: three of them over each other show nothing."""
     return Series(
-        name=curve.name,
+        name=seller(curve.name) if curve.kind == "api" else curve.name,
         xs=tuple(curve.xs),
         ys=tuple(curve.ys),
         low=tuple(curve.low) if band else (),
@@ -105,7 +105,7 @@ def side_by_side(result: CostResult) -> Chart | None:
 def _api_bars(result: CostResult) -> list[Bar]:
     return [
         Bar(
-            name=seller(offer),
+            name=seller(offer.provider_name),
             value=offer.usd_per_month or 0.0,
             label=usd(offer.usd_per_month),
             low=offer.range.low if offer.range else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.command import number
-from bot.commands.cost.money import UNKNOWN, fleet, percent, seller, several, usd
+from bot.commands.cost.money import UNKNOWN, amount, distinct, fleet, percent, seller, several, usd
 from bot.view import Block, Bold, Facts, Heading, Note, Table, Text, View
 from compute.cost.request import CostRequest
 from compute.cost.result import CostResult, GpuChoice, ProviderCost, Scenario
@@ -37,7 +37,7 @@ def _sensitivity(result: CostResult) -> list[Block]:
 
 def _scenario(scenario: Scenario) -> tuple[str, ...]:
     name = scenario.name.replace(" of the prompt cached", " cached").replace("throughput", "speed")
-    return (name, usd(scenario.api_usd), usd(scenario.selfhost_usd))
+    return (name, amount(scenario.api_usd), amount(scenario.selfhost_usd))
 
 
 def _gpus(result: CostResult) -> list[Block]:
@@ -45,7 +45,9 @@ def _gpus(result: CostResult) -> list[Block]:
     if not feasible:
         return []
     rows = tuple(_gpu_row(choice) for choice in feasible)
-    blocks: list[Block] = [Table(("GPUs", "$/h each", "used", "month"), rows, title="your own")]
+    blocks: list[Block] = [
+        Table(("GPUs", "$/h", "used", "month"), rows, title="own GPUs: USD an hour, a month")
+    ]
     best = feasible[0]
     if len(best.lines) > 1:
         blocks.append(Facts(tuple((line.name, usd(line.usd_per_month)) for line in best.lines)))
@@ -60,7 +62,7 @@ def _gpu_row(choice: GpuChoice) -> tuple[str, ...]:
         fleet(choice),
         hourly,
         percent(choice.utilization),
-        usd(month.value if month else None),
+        amount(month.value if month else None),
     )
 
 
@@ -77,22 +79,27 @@ def _explained(choice: GpuChoice) -> str:
 
 
 def _providers(result: CostResult) -> list[Block]:
-    if not result.providers:
+    """Prices of each; one seller's prices under another's name stand there once."""
+    shown = distinct(result.providers, MOST_PROVIDERS)
+    if not shown:
         return []
-    shown = result.providers[:MOST_PROVIDERS]
-    title = "API: month, $/Mtok in/cached/out"
-    blocks: list[Block] = [
-        Table(("provider", "month", "rates"), tuple(_offer(o) for o in shown), title=title)
-    ]
+    title = "API, USD: month, Mtok in and out"
+    rows = tuple(
+        (seller(o.provider_name), amount(o.usd_per_month), _rate(o.price_in), _rate(o.price_out))
+        for o in shown
+    )
+    blocks: list[Block] = [Table(("provider", "month", "in", "out"), rows, title=title)]
+    cached = tuple(
+        (seller(o.provider_name), _rate(o.price_cached))
+        for o in shown
+        if o.price_cached is not None
+    )
+    if cached:
+        blocks.append(Table(("provider", "cached"), cached, title="USD per Mtok read from a cache"))
     left = len(result.providers) - len(shown)
-    more = [f"{left} dearer or unpriced providers are in the JSON."] if left > 0 else []
+    more = [f"{left} more (the same price, dearer, or unknown) are in the JSON."] if left else []
     more += [note for offer in shown[:MOST_EXPLAINED] for note in _named(offer)]
     return blocks + [Note((text,)) for text in dict.fromkeys(more)]
-
-
-def _offer(offer: ProviderCost) -> tuple[str, ...]:
-    rates = "/".join(_rate(rate) for rate in (offer.price_in, offer.price_cached, offer.price_out))
-    return (seller(offer), usd(offer.usd_per_month), rates)
 
 
 def _rate(usd_per_mtok: float | None) -> str:
@@ -100,7 +107,7 @@ def _rate(usd_per_mtok: float | None) -> str:
 
 
 def _named(offer: ProviderCost) -> list[str]:
-    return [f"{seller(offer)}: {note}" for note in offer.notes]
+    return [f"{seller(offer.provider_name)}: {note}" for note in offer.notes]
 
 
 def _forecast(result: CostResult) -> list[Block]:
@@ -111,7 +118,8 @@ def _forecast(result: CostResult) -> list[Block]:
         return []
     places = sorted({0, len(months) // 2, len(months) - 1})
     rows = tuple(
-        (months[p].month[:7], usd(months[p].api_usd), usd(months[p].selfhost_usd)) for p in places
+        (months[p].month[:7], amount(months[p].api_usd), amount(months[p].selfhost_usd))
+        for p in places
     )
     blocks: list[Block] = [Table(("month", "API", "own"), rows, title="forecast, USD a month")]
     return blocks + [Note((change.sentence,)) for change in result.price_changes]

@@ -19,6 +19,11 @@ def usd(value: float | None) -> str:
     return UNKNOWN if value is None else dollars(value)
 
 
+def amount(value: float | None) -> str:
+    """As ``usd``, for tables that say the currency above: three columns more for the names."""
+    return usd(value).removeprefix("$")
+
+
 def between(span: Range | None) -> str:
     """``$17,900-$24,000``; one figure where both ends read the same."""
     if span is None:
@@ -42,10 +47,10 @@ def several(size: int, noun: str) -> str:
     return f"{size:,} {noun}" if size == 1 else f"{size:,} {noun}s"
 
 
-def seller(offer: ProviderCost) -> str:
-    """The provider's name, short: ``HuggingFace (novita)`` is ``novita via HuggingFace``."""
-    found = RESOLD.fullmatch(offer.provider_name)
-    return f"{found[2]} via {found[1]}" if found else offer.provider_name
+def seller(name: str) -> str:
+    """A provider's name, short: ``HuggingFace (novita)`` is ``novita via HF``."""
+    found = RESOLD.fullmatch(name)
+    return name if found is None else f"{found[2]} via {found[1].replace('HuggingFace', 'HF')}"
 
 
 def distinct(offers: Iterable[ProviderCost], most: int) -> list[ProviderCost]:

@@ -8,6 +8,7 @@ from bot.command import number
 from bot.commands.cost.charts import pictures
 from bot.commands.cost.money import (
     UNKNOWN,
+    amount,
     count,
     distinct,
     fleet,
@@ -24,7 +25,7 @@ from compute.cost.result import CostResult, GpuChoice, GpuPrice, ProviderCost
 
 MOST_ROWS = 3  # of each side
 MOST_WARNINGS = 4
-BRACKETS = re.compile(r"( \([^()]*\))")
+BRACKETS = re.compile(r"( \([^()]*\d[^()]*\))")  # figures, not part of a name
 
 
 def show(request: CostRequest, result: CostResult) -> View:
@@ -77,10 +78,12 @@ def _facts(result: CostResult, best: GpuChoice | None) -> Facts:
         rows.append(("cached", f"{percent(traffic.cached_share)} of the input"))
     if best is not None:
         mean = best.mean_replicas
-        fewer = f", {number(mean)} on average" if mean < best.replicas else ""
+        size = several(best.replicas, "replica")
+        if mean < best.replicas:
+            size = f"{best.replicas:,} (mean {number(mean)})"
         rows += [
             ("demand D", f"{number(best.demand_replicas)} replicas"),
-            ("fleet N", f"{several(best.replicas, 'replica')}{fewer}"),
+            ("fleet N", size),
             ("replica", replica(best)),
             ("used D/N", percent(best.utilization)),
         ]
@@ -97,19 +100,23 @@ def _table(result: CostResult) -> list[Block]:
         for choice in result.gpus
         if choice.feasible and choice.usd_per_month is not None
     ][:MOST_ROWS]
-    return [Table(("", "month", "per Mtok"), tuple(rows), title="USD")] if rows else []
+    return (
+        [Table(("", "month", "Mtok"), tuple(rows), title="USD a month, per million tokens")]
+        if rows
+        else []
+    )
 
 
 def _offer_row(offer: ProviderCost) -> tuple[str, ...]:
-    return (seller(offer), usd(offer.usd_per_month), usd(offer.usd_per_mtok))
+    return (seller(offer.provider_name), amount(offer.usd_per_month), amount(offer.usd_per_mtok))
 
 
 def _gpu_row(choice: GpuChoice) -> tuple[str, ...]:
     month, mtok = choice.usd_per_month, choice.usd_per_mtok
     return (
         fleet(choice),
-        usd(month.value if month else None),
-        usd(mtok.value if mtok else None),
+        amount(month.value if month else None),
+        amount(mtok.value if mtok else None),
     )
 
 
