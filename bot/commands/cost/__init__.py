@@ -14,8 +14,8 @@ OPTIONS = (
 # of the forms, the pages and typed lines: the slash command's options are a public interface
 MORE = (
     "gpu_price", "provider", "gpus", "dtype", "scaling", "lag", "min_replicas", "p_wait",
-    "peakedness", "api_in", "api_out", "api_cached", "capex", "years", "kwh_price", "power_w", "pue", "hosting",
-    "people", "storage", "utc_offset", "start", "months", "growth", "utilization",
+    "peakedness", "api_in", "api_out", "api_cached", "capex", "years", "kwh_price", "power_w",
+    "pue", "hosting", "people", "storage", "utc_offset", "start", "months", "growth", "utilization",
 )  # fmt: skip
 SUGGEST = {
     "model": CALCULATOR.suggest_models,
