@@ -13,6 +13,7 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ async def main(path: Path, url: str, count: int, point: str) -> None:
 
     for number in range(count):
         effect = Effect(f"key {number}", "post", {"number": number})
-        await store.write(lambda db, effect=effect: enqueue(db, effect))
+        await store.write(partial(enqueue, effect=effect))
     posts.reach("enqueued")
     if point == "written":
         store.write = written  # type: ignore[assignment,method-assign]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class World:
 
     async def add(self, *effects: Effect) -> list[bool]:
         """In one change each."""
-        added = [await self.store.write(lambda db, e=e: enqueue(db, e)) for e in effects]
+        added = [await self.store.write(partial(enqueue, effect=e)) for e in effects]
         self.outbox.wake()
         return added
 
