@@ -28,7 +28,7 @@ async def attempt(post: Post, job: Job, report: Report) -> Outcome:
     """
     try:
         child = await post.warm.get()
-    except (ChildGone, TimeoutError):
+    except ChildGone:
         raise HandBack("no child could be started") from None
     reuse = False
     try:

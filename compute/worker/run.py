@@ -69,11 +69,13 @@ class JobRun:
     async def _hold(self) -> None:
         """Claim the job and keep its lease. Returns or raises only once it is not ours."""
         keeping = asyncio.create_task(self._lease.keep())
+        overtaken = asyncio.create_task(self._report.overtaken.wait())
         try:
             await self._report.claim()
-            await keeping
+            await asyncio.wait({keeping, overtaken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await ended(keeping)
+            await ended(overtaken)
 
     async def _not_ours(self, holding: asyncio.Task[None]) -> str:
         try:

@@ -47,7 +47,7 @@ class WarmChild:
             self._starting = asyncio.create_task(self._start())
 
     async def get(self) -> ChildProcess:
-        """The child. Raises ``ChildGone`` or ``TimeoutError`` when none can be started."""
+        """The child. Raises ``ChildGone`` when none can be started."""
         self.prepare()
         if self._starting is not None:
             starting, self._starting = self._starting, None
@@ -82,6 +82,9 @@ class WarmChild:
         except ChildGone as gone:
             log.error("a child did not start (%s): %s", gone.ending, child.printed.take())
             raise
+        except OSError as error:  # TimeoutError too
+            self._newest = None
+            raise ChildGone(f"not started: {error!r}") from error
         return child
 
     async def _beat(self) -> None:

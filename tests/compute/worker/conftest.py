@@ -1,10 +1,11 @@
-"""A broker, the bot's half of the queue, and one worker named box."""
+"""A broker, the bot's half of the queue, and one worker named box; one set for a whole file."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.compute.worker.bot import BotHalf, bot_of
 from tests.fakes.broker import Broker, running_broker
@@ -23,7 +24,16 @@ async def bot(broker: Broker) -> AsyncIterator[BotHalf]:
         yield half
 
 
-@pytest.fixture
-async def box(broker: Broker, bot: BotHalf) -> AsyncIterator[WorkerProcess]:
-    async with running_worker(broker.worker("box"), "box") as worker:
-        yield worker
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_bot() -> AsyncIterator[tuple[Broker, BotHalf]]:
+    async with running_broker() as running, bot_of(running, "box") as half:
+        yield running, half
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    shared_bot: tuple[Broker, BotHalf],
+) -> AsyncIterator[tuple[BotHalf, WorkerProcess]]:
+    running, half = shared_bot
+    async with running_worker(running.worker("box"), "box") as worker:
+        yield half, worker

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from compute.jobs.job import Job, Machine
-from compute.worker.child_process import Answer, ChildGone
+from compute.worker.child_process import Answer, ChildGone, ChildProcess
 from compute.worker.leash import descendants
 from compute.worker.sandbox import Bounds, environment, kernel_limit_bytes
 from compute.worker.warm import WarmChild
@@ -21,9 +24,10 @@ from compute.worker.watch import Exceeded, disk_bytes, runs, watch
 from tests.compute.worker.processes import gone, until, written
 from tests.fakes.workers import FAST
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 MODULE = "tests.fakes.worker_child"
+Used = tuple[ChildProcess, asyncio.Task[Answer]]
 SECRETS = {
     "DISCORD_TOKEN": "secret-1",
     "GITHUB_TOKEN": "secret-2",
@@ -51,11 +55,25 @@ def silent(_: Answer) -> None:
     """Nobody listens to progress here."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def warm() -> AsyncIterator[WarmChild]:
     kept = WarmChild(MODULE, Machine(), FAST)
     yield kept
     await kept.close()
+
+
+@asynccontextmanager
+async def used(warm: WarmChild, tool: str = "", **request: Any) -> AsyncIterator[Used]:
+    """A child that runs a job in the block and is killed after it."""
+    child = await warm.get()
+    host_gib = request.pop("host_gib", 4.0)
+    asking = asyncio.create_task(child.ask(job(tool, request, host_gib=host_gib), silent))
+    try:
+        yield child, asking
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await warm.put_back(child, reuse=False)
 
 
 async def ask(warm: WarmChild, tool: str, request: dict[str, Any] | None = None) -> Answer:
@@ -86,8 +104,7 @@ async def test_a_child_is_replaced_after_its_share_of_jobs() -> None:
 
 async def test_a_child_that_died_while_idle_is_replaced(warm: WarmChild) -> None:
     first = await warm.get()
-    os.kill(first.pid, 9)
-    await gone([first.pid])
+    os.kill(first.pid, signal.SIGKILL)
     await until(first.ended.done)
     assert (await ask(warm, "null"))["done"]["pid"] != first.pid
 
@@ -111,13 +128,8 @@ async def test_what_a_tool_left_running_ends_with_its_child(
 
 async def test_killing_a_child_ends_all_that_it_started(warm: WarmChild, tmp_path: Path) -> None:
     path = tmp_path / "pids"
-    child = await warm.get()
-    asking = asyncio.create_task(
-        child.ask(job("brood", {"size": 3, "seconds": 60, "path": str(path)}), silent)
-    )
-    pids = await written(path, 6)
-    asking.cancel()
-    await child.kill()
+    async with used(warm, "brood", size=3, seconds=60, path=str(path)) as (child, _):
+        pids = await written(path, 6)
     assert not any(runs(pid) for pid in (*pids, child.pid, child.leash.pid))
     assert not child.scratch.exists()
 
@@ -126,22 +138,18 @@ async def test_a_child_whose_leash_was_killed_leaves_nothing(
     warm: WarmChild, tmp_path: Path
 ) -> None:
     path = tmp_path / "pids"
-    child = await warm.get()
-    request = {"seconds": 60, "path": str(path)}
-    asking = asyncio.create_task(child.ask(job("sleeper", request), silent))
-    await written(path)
-    child.leash.kill()
-    with pytest.raises(ChildGone, match="leash lost"):
-        await asking
-    await warm.put_back(child, reuse=False)
+    async with used(warm, "sleeper", seconds=60, path=str(path)) as (child, asking):
+        await written(path)
+        child.leash.kill()
+        with pytest.raises(ChildGone, match="leash lost"):
+            await asking
     await gone([child.pid])
     assert not child.scratch.exists()
 
 
 async def test_a_stopped_leash_does_not_keep_a_child_alive(warm: WarmChild) -> None:
-    child = await warm.get()
-    os.kill(child.leash.pid, 19)
-    await child.kill()
+    async with used(warm, "sleeper", seconds=60) as (child, _):
+        os.kill(child.leash.pid, signal.SIGSTOP)
     assert not runs(child.pid)
 
 
@@ -170,7 +178,7 @@ async def test_a_child_holds_only_its_own_descriptors(warm: WarmChild) -> None:
     assert kinds == ["/dev/null", "anon_inode", "pipe", "pipe", "socket", "socket", "socket"]
 
 
-def test_a_child_sees_the_workers_card_and_no_other() -> None:
+async def test_a_child_sees_the_workers_card_and_no_other() -> None:
     scratch = Path("/tmp")
     outer = {"CUDA_VISIBLE_DEVICES": "0,1,2", "PATH": "/bin"}
     card = Machine(sm=90, gpu_uuid="GPU-7")
@@ -180,10 +188,10 @@ def test_a_child_sees_the_workers_card_and_no_other() -> None:
 
 
 async def test_printing_a_gigabyte_neither_blocks_nor_fills_anything(warm: WarmChild) -> None:
-    child = await warm.get()
-    answer = await child.ask(job("printer", {"size": 1024}), silent)
-    await until(lambda: child.printed.pending() >= 1024 * 2**20)
-    printed = child.printed.take()
+    async with used(warm, "printer", size=1024) as (child, asking):
+        answer = await asking
+        await until(lambda: child.printed.pending() >= 1024 * 2**20)
+        printed = child.printed.take()
     assert answer["done"]["text"] == ""  # stdin is empty, and the forged line was only printed
     assert len(printed) < warm.bounds.log_bytes + 100
     assert printed.endswith("the last line")
@@ -191,55 +199,45 @@ async def test_printing_a_gigabyte_neither_blocks_nor_fills_anything(warm: WarmC
 
 
 async def test_growing_slowly_over_the_limit_is_seen(warm: WarmChild) -> None:
-    child = await warm.get()
-    request = job("hog", {"size": 400, "seconds": 0.002}, host_gib=0.2)
-    asking = asyncio.create_task(child.ask(request, silent))
-    with pytest.raises(Exceeded, match=r"more than 0\.2 GiB of memory") as caught:
-        await watch(child.leash.pid, child.scratch, 0.2, Bounds())
+    async with used(warm, "hog", size=400, seconds=0.002, host_gib=0.2) as (child, _):
+        with pytest.raises(Exceeded, match=r"more than 0\.2 GiB of memory") as caught:
+            await watch(child.leash.pid, child.scratch, 0.2, Bounds())
     assert caught.value.cause == "memory"
-    asking.cancel()
 
 
 async def test_memory_of_another_process_counts(warm: WarmChild) -> None:
-    child = await warm.get()
-    asking = asyncio.create_task(child.ask(job("forked_hog", {"size": 300}), silent))
-    with pytest.raises(Exceeded, match="memory"):
-        await watch(child.leash.pid, child.scratch, 0.25, Bounds())
-    asking.cancel()
+    async with used(warm, "forked_hog", size=300) as (child, _):
+        with pytest.raises(Exceeded, match="memory"):
+            await watch(child.leash.pid, child.scratch, 0.25, Bounds())
 
 
 async def test_growing_faster_than_anyone_looks_meets_the_kernels_limit(warm: WarmChild) -> None:
-    child = await warm.get()
-    answer = await child.ask(job("grabber", {"size": 8192}, host_gib=0.01), silent)
+    async with used(warm, "grabber", size=8192, host_gib=0.01) as (_, asking):
+        answer = await asking
     assert answer["failed"] == "memory"
     assert "0.01 GiB" in answer["words"]
     assert "MemoryError" in answer["trace"]
 
 
-def test_with_a_gpu_there_is_no_kernel_limit_that_cuda_would_trip_over() -> None:
+async def test_with_a_gpu_there_is_no_kernel_limit_that_cuda_would_trip_over() -> None:
     assert kernel_limit_bytes(4.0, Machine(sm=90)) is None
     assert kernel_limit_bytes(4.0, Machine()) == 7 * 2**30
 
 
 async def test_processes_without_end_are_too_many(warm: WarmChild) -> None:
-    child = await warm.get()
-    asking = asyncio.create_task(child.ask(job("bomb"), silent))
-    with pytest.raises(Exceeded, match="more than 40 processes"):
-        await watch(child.leash.pid, child.scratch, 4.0, Bounds(processes=40))
-    await child.kill()
-    with pytest.raises(ChildGone):
-        await asking
+    async with used(warm, "bomb") as (child, _):
+        with pytest.raises(Exceeded, match="more than 40 processes"):
+            await watch(child.leash.pid, child.scratch, 4.0, Bounds(processes=40))
+        pids = descendants(child.leash.pid)
+    assert not any(runs(pid) for pid in pids)
 
 
 async def test_scratch_space_is_bounded_and_given_back(warm: WarmChild) -> None:
-    child = await warm.get()
-    asking = asyncio.create_task(child.ask(job("spiller", {"size": 64}), silent))
-    with pytest.raises(Exceeded, match=r"more than 0\.0195 GiB of files"):
-        await watch(child.leash.pid, child.scratch, 4.0, Bounds(scratch_bytes=20 * 2**20))
-    assert disk_bytes(child.scratch) > 20 * 2**20
-    await child.kill()
+    async with used(warm, "spiller", size=64) as (child, _):
+        with pytest.raises(Exceeded, match=r"more than 0\.0195 GiB of files"):
+            await watch(child.leash.pid, child.scratch, 4.0, Bounds(scratch_bytes=20 * 2**20))
+        assert disk_bytes(child.scratch) > 20 * 2**20
     assert not child.scratch.exists()
-    asking.cancel()
 
 
 async def test_an_answer_without_end_is_cut_off(warm: WarmChild) -> None:
@@ -291,8 +289,9 @@ async def test_a_child_that_cannot_start_is_an_error_and_not_a_wait() -> None:
 
 
 async def test_closing_ends_a_child_that_is_still_starting() -> None:
+    others = set(descendants(os.getpid()))
     warm = WarmChild(MODULE, Machine(), FAST)
-    await until(lambda: bool(descendants(os.getpid())))
-    pids = descendants(os.getpid())
+    await until(lambda: not others >= set(descendants(os.getpid())))
+    pids = set(descendants(os.getpid())) - others
     await warm.close()
     assert not any(runs(pid) for pid in pids)
