@@ -13,6 +13,7 @@ from content.traffic import cut_record
 MAX_TOKENS = 10_000_000
 MAX_REQUESTS_PER_DAY = 1e10
 MAX_TRACE_CHARS = 2_000_000  # of a member's own CSV
+FIRST_DAY, LAST_DAY = dt.date(2020, 1, 1), dt.date(2099, 12, 31)
 DEFAULT_SLO = "ttft=2s tpot=50ms"
 DEFAULT_TRAFFIC = "azure-2024-conversation"
 
@@ -180,7 +181,7 @@ class CostRequest(Request):
     utc_offset_h: Annotated[float, Field(ge=-12, le=14)] = Field(
         default=0.0, alias="utc_offset", description="UTC offset of the profile's first hour, hours"
     )
-    start: dt.date | None = Field(
+    start: Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY)] | None = Field(
         default=None, description="first day priced (YYYY-MM-DD, UTC); empty = today"
     )
     months: Annotated[int, Field(ge=1, le=36)] = Field(

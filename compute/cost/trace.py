@@ -1,7 +1,8 @@
 """A member's own requests (CSV of timestamps and tokens) as a traffic profile.
 
 The file is a stranger's: its size, rows and cells are limited, and nothing of it is kept but the
-profile: weights, peaks, burstiness, length quantiles.
+profile: weights, peaks, burstiness, length quantiles. ``python -m compute.cost FILE`` prints
+that profile as JSON, for ``k2c cost --profile``.
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ def profile_of_csv(data: bytes) -> TrafficProfile:
 
     Times are ISO 8601 (UTC where no zone is given) or seconds. Raises ``Refused`` with the line.
     """
+    try:
+        return read_profile("your trace", record_of_csv(data), "trace_csv")
+    except CatalogueError as error:
+        raise _refused(f"The trace makes no profile: {error.column} is {error.found}.") from None
+
+
+def record_of_csv(data: bytes) -> dict[str, object]:
+    """The same as a record in the shape of traffic_profiles.json. Raises ``Refused``."""
     rows = sorted(_rows(_text(data)), key=lambda row: row[0])
     if len(rows) < LEAST_ROWS:
         raise _refused(f"The trace has {len(rows)} requests; {LEAST_ROWS} are the least to go by.")
@@ -53,11 +62,7 @@ def profile_of_csv(data: bytes) -> TrafficProfile:
         raise _refused("All requests of the trace have the same time.")
     if span_s > LONGEST_DAYS * 24 * HOUR_S:
         raise _refused(f"The trace spans more than {LONGEST_DAYS} days; send a part of it.")
-    record = _record(rows, span_s)
-    try:
-        return read_profile("your trace", record, "trace_csv")
-    except CatalogueError as error:
-        raise _refused(f"The trace makes no profile: {error.column} is {error.found}.") from None
+    return _record(rows, span_s)
 
 
 def _record(rows: Sequence[Row], span_s: float) -> dict[str, object]:

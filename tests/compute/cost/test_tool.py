@@ -339,6 +339,30 @@ def test_only_unknown_open_models_wait_for_the_hub() -> None:
     assert calculator().waits(request(model="nobody/unheard-of"))
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"requests_per_day": 1e10, "input": 10**7, "output": 10**7, "gpu": "t4"},
+        {"requests_per_day": 1e-9, "min_replicas": 10_000, "growth": 10, "months": 36},
+        {"wait_probability": 1e-300, "peakedness": 1000, "scaling": "autoscaled", "lag": 24},
+        {"gpu_price": 1e-9, "api_in": 0, "api_out": 0, "utilization": 1e-9},
+        {"capex": 1e-9, "power_w": 1e-9, "kwh_price": 0, "slo": "ttft=1ms"},
+        {"start": "2099-12-31", "months": 36, "utc_offset": 0.01, "output": 0},
+        {"gpu": "80GiB 3350GB/s 989TFLOPS", "gpu_price": 2, "requests_per_day": 1e9},
+    ],
+)
+def test_extremes_end_in_finite_numbers(inputs: dict[str, Any]) -> None:
+    text = ask(**inputs).model_dump_json()
+    assert "Infinity" not in text
+    assert "NaN" not in text
+
+
+@pytest.mark.parametrize("day", ["1970-01-01", "9999-12-31", "soon"])
+def test_a_day_that_no_price_list_knows_is_refused(day: str) -> None:
+    with pytest.raises(Refused, match="start must be"):
+        ask(start=day)
+
+
 def test_suggestions_come_from_memory() -> None:
     one = calculator()
     assert ("openai/gpt-oss-120b", "openai/gpt-oss-120b") in one.suggest_models("gpt-oss-120")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 
 import pytest
 
 from compute.cost import profile_of_csv
+from compute.cost.__main__ import main
 from compute.cost.load import load_of
 from compute.tool import Refused
 from content.traffic import load_traffic
@@ -116,3 +119,23 @@ def test_size_rows_and_encoding_are_limited(monkeypatch: pytest.MonkeyPatch) -> 
         profile_of_csv(b"time\n" + b"1\n" * 1000)
     with pytest.raises(Refused, match="UTF-8"):
         profile_of_csv(b"time\n\xff\xfe\n")
+
+
+def test_the_terminal_turns_a_trace_into_a_profile(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(AZURE)
+    assert main([str(path)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    result = ask(profile=record, gpu="h100")
+    peak = profile_of_csv(AZURE.encode()).peak_over_mean
+    assert result.traffic.peak_over_mean == pytest.approx(peak)
+    assert result.traffic.isl == pytest.approx(2073.9)
+    path.write_text("nothing")
+    assert main([str(path)]) == 2
+    assert main([str(tmp_path / "missing.csv")]) == 2
+    assert main([]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3
+    assert "cannot be read" in said[1]
