@@ -33,7 +33,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bot.command", "bot.line"),
     ("bot.commands",),
     ("bot.integrations", "bot.web"),
-    ("bot.core", "bot.queueing", "bot.doctor", "bot.local_worker", "bot.app", "bot.terminal"),
+    (
+        "bot.core",
+        "bot.queueing",
+        "bot.doctor",
+        "bot.local_worker",
+        "bot.app",
+        "bot.terminal",
+        "bot.worker_cli",
+    ),
     ("bot.cli",),
 )
 # The one place each heavy library may be imported at module level.

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from compute.broker.folder import BrokerError, Folder
 
@@ -90,6 +90,12 @@ def start(folder: Folder, host: str, port: int) -> None:
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise BrokerError(f"{binary} cannot be started ({error}).") from error
     wait_until_up(folder, pid, host, port)
+
+
+def become(folder: Folder) -> NoReturn:
+    """This process turns into the server. Its log goes to the folder as ever."""
+    binary = str(_checked_binary())
+    os.execve(binary, [binary, "-c", str(folder.config)], environment())
 
 
 def wait_until_up(folder: Folder, pid: int, host: str, port: int) -> None:

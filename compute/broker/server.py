@@ -8,7 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from compute.broker import process
 from compute.broker.access import Access
@@ -21,6 +21,7 @@ from compute.broker.place import Place, place_of
 
 ADDRESS = "address.json"  # the Place, with the port that was taken
 WORKERS = "workers.json"
+BOT_KEY = "bot.nk"
 PORT_S = 0.5
 TRIES = 3  # another program may take a free port between our look and the server's start
 
@@ -64,6 +65,21 @@ def broker_access(folder: Path, name: str = "bot") -> Access:
     place = held_place(home)
     ca = read_authority(home) if place.tls else ""
     return Access((place.local_url,), name, home.seeds()[name], ca=ca)
+
+
+def run_broker(folder: Path, listen: str = "", public_url: str = "") -> NoReturn:
+    """Become the server, for a container or a service manager. Raises ``BrokerError``.
+
+    ``bot.nk`` beside its files holds the key of user "bot", for a bot in another container.
+    """
+    home, wanted = Folder.at(folder), place_of(listen, public_url)
+    with home.locked():
+        if process.running_pid(home) is not None:
+            raise BrokerError(f"The server of {home.path} runs already: k2c down stops it.")
+        home.pid.unlink(missing_ok=True)
+        prepare(home, wanted)
+    home.write_text(BOT_KEY, home.seeds()["bot"] + "\n")
+    process.become(home)
 
 
 def stop_broker(folder: Path) -> bool:
