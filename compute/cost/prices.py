@@ -156,7 +156,7 @@ def price_context(
     Raises ``Refused`` where the model is not sold that way.
     """
     wanted = (processing or STANDARD).strip().casefold()
-    if wanted == STANDARD:
+    if wanted in (STANDARD, "default"):  # what providers themselves call it
         return None
     offered = processings(model, at)
     if wanted in offered:

@@ -100,6 +100,7 @@ def test_batch_is_half_the_price_however_it_is_spelled(spelling: str) -> None:
     batch = price_request("gpt-5", "openai", USAGE, NOW, spelling).usd
     assert standard is not None
     assert batch == standard / 2
+    assert price_request("gpt-5", "openai", USAGE, NOW, "default").usd == standard
 
 
 def test_tiers_of_service_have_their_own_prices() -> None:
