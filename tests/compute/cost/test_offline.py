@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 CODE = """
@@ -33,6 +35,7 @@ print(json.dumps([result.headline, result.prices_source, result.prices_date,
 """
 
 
+@pytest.mark.slow
 def test_with_sockets_blocked_the_answer_comes_with_its_dates() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, cwd=ROOT, timeout=120

@@ -95,6 +95,7 @@ def test_importing_the_tool_loads_no_price_data_and_starts_no_thread() -> None:
     assert run_apart(code) == "False 1"
 
 
+@pytest.mark.slow
 def test_a_refresh_that_cannot_connect_leaves_the_bundled_prices() -> None:
     code = """
 import time, logging
@@ -172,6 +173,7 @@ FEED = json.dumps(
 ).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payload", "share", "lines"),
     [
