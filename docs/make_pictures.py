@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import html
+import json
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bot.command import answer
 from bot.commands import load_command
 from bot.render import drawing
 from bot.render.discord import Shown, payload
 from bot.runner import Outcome
-from bot.view import View
+from bot.view import Chart, Series, Theme, View
 from compute.context import LocalContext
 from compute.inputs import check_inputs
 from compute.tool import Refused
+from content.tables import CATALOGUE
 
 PICTURES = Path(__file__).with_name("pictures")
+# Each begins with its command's name.
 EXAMPLES: Mapping[str, dict[str, Any]] = {
     "throughput": {
         "gpu": "h100", "model": "meta-llama/Llama-3.1-70B", "gpus": 2, "batch": 32, "dtype": "fp8",
@@ -36,7 +39,18 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
     },
     "throughput-no-fit": {"gpu": "h100", "model": "meta-llama/Llama-3.1-70B"},
     "throughput-unknown": {"gpu": "h1000", "model": "meta-llama/Llama-3.1-70B"},
+    "cost": {
+        "model": "openai/gpt-oss-120b", "requests_per_day": 200_000, "input": 1200, "output": 300,
+    },
 }  # fmt: skip
+# Of docs/what-utilization-really-is.md.
+PROFILES = {
+    "Azure": "azure-2024-conversation",
+    "large": "servegen-m-large",
+    "reasoning": "servegen-deepseek-r1",
+}
+DEMANDS = tuple(10 ** (place / 50) for place in range(-85, 101))  # 0.02 to 100 replicas
+THEMES: tuple[Theme, ...] = ("dark", "light")
 WIDTHS = {"": 660, "-phone": 400}
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -60,9 +74,9 @@ button { background: #4e5058; color: #fff; border: 0; border-radius: 8px; paddin
 TEXT, MEDIA, ROW, BUTTON, CONTAINER = 10, 12, 1, 2, 17  # Discord's component types
 
 
-async def view_of(inputs: Mapping[str, Any]) -> View:
-    """The whole answer to ``inputs``, as every door would show it."""
-    command = load_command("throughput")
+async def view_of(name: str, inputs: Mapping[str, Any]) -> View:
+    """The whole answer of the command ``name`` to ``inputs``, as every door would show it."""
+    command = load_command(name)
     context = LocalContext("https://huggingface.co")
     result_id = "examples-are-not-kept0"
     try:
@@ -74,6 +88,37 @@ async def view_of(inputs: Mapping[str, Any]) -> View:
     finally:
         await context.close()
     return answer(command, outcome)
+
+
+def utilization_over_demand() -> Chart:
+    """The share of a fleet that real traffic uses, from one replica's fiftieth to a hundred."""
+    from compute.cost import size_fleet
+
+    text = (CATALOGUE / "traffic_profiles.json").read_text(encoding="utf-8")
+    profiles = json.loads(text)["profiles"]
+    scalings: tuple[Literal["static", "autoscaled"], ...] = ("static", "autoscaled")
+    series = tuple(
+        Series(
+            name=f"{name}, {scaling}",
+            xs=DEMANDS,
+            ys=tuple(
+                100 * size_fleet(profiles[key], demand, scaling=scaling).utilization
+                for demand in DEMANDS
+            ),
+            dots=False,
+            dashed=scaling == "static",
+        )
+        for scaling in reversed(scalings)
+        for name, key in PROFILES.items()
+    )
+    return Chart(
+        title="What real traffic uses of a fleet of whole replicas",
+        x_label="mean demand, in replicas",
+        y_label="utilization, %",
+        series=series,
+        alt="",
+        log_x=True,
+    )
 
 
 def page_of(view: View) -> str:
@@ -151,8 +196,11 @@ def photograph(page: str, target: Path, width: int) -> None:
 def main() -> None:
     """Draw every example at every width."""
     PICTURES.mkdir(exist_ok=True)
+    chart = utilization_over_demand()
+    for theme in THEMES:
+        (PICTURES / f"utilization-{theme}.png").write_bytes(drawing.draw(chart, theme))
     for name, inputs in EXAMPLES.items():
-        page = page_of(asyncio.run(view_of(inputs)))
+        page = page_of(asyncio.run(view_of(name.partition("-")[0], inputs)))
         for suffix, width in WIDTHS.items():
             photograph(page, PICTURES / f"{name}{suffix}.png", width)
 
