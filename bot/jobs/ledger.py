@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bot.jobs.order import turn_of
 from bot.jobs.run import Ask, Ending, Run
 from bot.jobs.words import Delivery, File
 
@@ -26,8 +27,8 @@ NEW_RUN = """INSERT INTO runs (id, tool, schema_id, lane, ticket, created_at, re
     host_gib, limit_s, state, publication, published_at, base, attempt, worker, machine,
     started_at, returned, cancelling, ended_at, run_s, cause, words)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, '', '')"""
-NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, kind, state,
-    delivery, due_at, ended_at, waiting) SELECT ?, ?, ?, ?, ?, ?,
+NEW_ASK = """INSERT INTO asks (result_id, run_id, asker, user_id, first, asked_at, turn, kind,
+    state, delivery, due_at, ended_at, waiting) SELECT ?, ?, ?, ?, ?, ?, ?,
     lane || ' ' || tool || ' ' || schema_id, '', '', 0, 0, ended_at = 0 AND published_at = 0
     FROM runs WHERE id = ?"""
 CLAIM = """UPDATE runs SET state = 'running', attempt = ?, worker = ?, machine = ?, started_at = ?
@@ -62,7 +63,8 @@ def add_run(
 def add_ask(db: Database, ask: Ask) -> None:
     """A new ask of a run."""
     values = [ask.result_id, ask.run_id, ask.asker, ask.user_id, int(ask.first), ask.asked_at]
-    db.conn.execute(NEW_ASK, [*values, ask.run_id])
+    turn = turn_of(db, ask.asker, ask.first)
+    db.conn.execute(NEW_ASK, [*values, turn, ask.run_id])
 
 
 def open_runs(db: Database) -> list[Run]:

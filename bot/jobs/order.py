@@ -1,9 +1,10 @@
 """The fair order of what waits, decided in SQLite, and what of it goes to the broker now.
 
-Each asker's runs take turns: the first of everybody, then the second of everybody. What an asker
-has under way counts, so fifty runs of one never delay the first of another. Maintainers' runs go
-before all. Only what free workers can take now leaves SQLite, plus ``SPARE`` a lane, which an
-idle worker then finds without waiting for us.
+Start-time fair queueing (Goyal, Vin, Cheng 1996): a run gets a number when it is asked for, one
+after the asker's last and not before the number that went out last, and the lowest goes first. So
+all take turns, and fifty runs of one never delay the first of another. Maintainers' runs go before
+all, in numbers of their own. Only what free workers can take now leaves SQLite, plus ``SPARE`` a
+lane, which an idle worker then finds without waiting for us.
 """
 
 from __future__ import annotations
@@ -19,25 +20,16 @@ if TYPE_CHECKING:
 
 SPARE = 1
 
-BUSY = """busy AS (SELECT asker, COUNT(*) AS runs FROM asks
-    WHERE ended_at = 0 AND waiting = 0 GROUP BY asker)"""
-TURN = "ROW_NUMBER() OVER (PARTITION BY asks.asker ORDER BY first DESC, asked_at, asks.rowid)"
-FAIR = """SELECT run_id, kind FROM turns LEFT JOIN busy USING (asker)
-    ORDER BY first DESC, turn + COALESCE(busy.runs, 0), asked_at, place"""
-COLUMNS = "run_id, kind, asks.asker, first, asked_at, asks.rowid AS place"
-ALL = f"""WITH {BUSY}, turns AS (SELECT {COLUMNS}, {TURN} AS turn FROM asks WHERE waiting = 1)
-    {FAIR}"""
-# Only so many of each asker as can be taken at all, found without reading all that wait: 0.3 ms
-# for 1,000 runs of 50 people, where the whole order takes 3 ms.
-NEXT = f"""WITH RECURSIVE askers(asker) AS (
-    SELECT MIN(asker) FROM asks WHERE waiting = 1 UNION ALL
-    SELECT (SELECT MIN(asker) FROM asks WHERE waiting = 1 AND asker > askers.asker)
-    FROM askers WHERE asker IS NOT NULL),
-{BUSY}, turns AS (SELECT {COLUMNS}, {TURN} AS turn FROM askers JOIN asks ON asks.rowid IN (
-    SELECT rowid FROM asks WHERE waiting = 1 AND asker = askers.asker AND due_at <= :now
-    AND kind IN (SELECT value FROM json_each(:kinds))
-    ORDER BY first DESC, asked_at, rowid LIMIT :most) WHERE askers.asker IS NOT NULL)
-{FAIR}"""
+TURN = """SELECT MAX(
+    COALESCE((SELECT number FROM turns WHERE first = :first), 0),
+    COALESCE((SELECT MAX(turn) + 1 FROM asks
+        WHERE asker = :asker AND first = :first AND state != 'cancelled'), 0))"""
+WENT = """INSERT INTO turns (first, number) VALUES (?, ?)
+    ON CONFLICT (first) DO UPDATE SET number = MAX(number, excluded.number)"""
+FAIR = "ORDER BY first DESC, turn, asked_at, rowid"
+ALL = f"SELECT run_id, kind FROM asks WHERE waiting = 1 {FAIR}"
+NEXT = f"""SELECT run_id, kind, first, turn FROM asks INDEXED BY asks_waiting
+    WHERE waiting = 1 AND due_at <= :now AND kind IN (SELECT value FROM json_each(:kinds)) {FAIR} LIMIT :most"""
 KINDS = """WITH RECURSIVE kinds(kind) AS (
     SELECT MIN(kind) FROM asks WHERE waiting = 1 UNION ALL
     SELECT (SELECT MIN(kind) FROM asks WHERE waiting = 1 AND kind > kinds.kind)
@@ -139,10 +131,15 @@ class Taken:
     limit_s: float
 
 
+def turn_of(db: Database, asker: str, first: bool) -> int:
+    """The number of the next run of ``asker``."""
+    turn: int = db.conn.execute(TURN, {"asker": asker, "first": int(first)}).fetchone()[0]
+    return turn
+
+
 def in_order(db: Database) -> list[Queued]:
     """All that waits in SQLite, the next one first; a shared run stands where its best ask does."""
-    rows = db.conn.execute(ALL).fetchall()
-    return [Queued(run, Kind.of(kind)) for run, kind in dict(rows).items()]
+    return [Queued(run, Kind.of(kind)) for run, kind in dict(db.conn.execute(ALL)).items()]
 
 
 def waiting(db: Database) -> list[Queued]:
@@ -168,14 +165,15 @@ def _take_some(db: Database, room: Room, now: float) -> list[Taken]:
     if not kinds:
         return []
     given = {"now": now, "kinds": json.dumps(kinds), "most": room.most()}
-    taken = []
-    for run, text in dict(db.conn.execute(NEXT, given).fetchall()).items():
+    taken: dict[str, Taken] = {}
+    for run, text, first, turn in db.conn.execute(NEXT, given).fetchall():
         kind = Kind.of(text)
-        if room.has(kind):
+        if run not in taken and room.has(kind):
             room.hold(kind)
             db.conn.execute(TAKEN, [run])
-            taken.append(Taken(*db.conn.execute(TAKE, [now, run]).fetchone()))
-    return taken
+            db.conn.execute(WENT, [first, turn])
+            taken[run] = Taken(*db.conn.execute(TAKE, [now, run]).fetchone())
+    return list(taken.values())
 
 
 def taken(db: Database, run: str) -> list[Taken]:

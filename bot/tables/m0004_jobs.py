@@ -6,7 +6,8 @@ from sqlite_utils import Database
 
 
 def migrate(db: Database) -> None:
-    """``runs``, ``asks`` (people waiting for a run) and ``run_files``; times in Unix seconds.
+    """``runs``, ``asks`` (people waiting for a run), ``turns`` (the number that went out last) and
+    ``run_files``; times in Unix seconds.
 
     An end of 0 means not over yet. What is open is small and always sought, what is over is much
     and seldom sought: hence the partial indexes.
@@ -23,11 +24,13 @@ def migrate(db: Database) -> None:
     }
     db.table("runs").create({"id": str, **kinds}, pk="id", not_null=set(kinds), strict=True)
     asks = dict.fromkeys(("run_id", "asker", "user_id", "kind", "state", "delivery"), str)
-    counted = {"first": int, "waiting": int}
+    counted = {"first": int, "turn": int, "waiting": int}
     asked = {**asks, **counted, "asked_at": float, "due_at": float, "ended_at": float}
     db.table("asks").create(
         {"result_id": str, **asked}, pk="result_id", not_null=set(asked), strict=True
     )
+    turns = {"first": int, "number": int}
+    db.table("turns").create(turns, pk="first", not_null=set(turns), strict=True)
     files = {"run_id": str, "name": str, "media_type": str, "size": int, "sha256": str}
     db.table("run_files").create(
         files, pk=("run_id", "name"), not_null=set(files), strict=True, foreign_keys=[]
@@ -37,8 +40,8 @@ def migrate(db: Database) -> None:
         "runs_shared ON runs (share_key, created_at)",
         "runs_ended ON runs (tool, ended_at) WHERE state = 'done'",
         "asks_open ON asks (asker) WHERE ended_at = 0",
-        "asks_busy ON asks (asker) WHERE ended_at = 0 AND waiting = 0",
-        "asks_waiting ON asks (asker, first DESC, asked_at) WHERE waiting = 1",
+        "asks_turn ON asks (asker, first, turn)",
+        "asks_waiting ON asks (first DESC, turn, asked_at) WHERE waiting = 1",
         "asks_kinds ON asks (kind) WHERE waiting = 1",
         "asks_run ON asks (run_id)",
         "asks_asker ON asks (asker, asked_at)",

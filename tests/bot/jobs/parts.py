@@ -44,6 +44,7 @@ SHORT = Timing(
 )  # fmt: skip
 WAIT_S = 20.0
 HOME = "1"
+ANYWHERE = Needs()
 
 
 class CountRequest(Request):
@@ -133,7 +134,7 @@ class Bot:
         await self.store.close()
 
     async def ask(
-        self, user: str = "7", number: int | None = None, needs: Needs = Needs(), **more: Any
+        self, user: str = "7", number: int | None = None, needs: Needs = ANYWHERE, **more: Any
     ) -> str:
         """Submit a request of its own number; the result's id."""
         self._number += 1
@@ -142,10 +143,10 @@ class Bot:
         await self.jobs.submit(row, COUNT, request, needs)
         return row.id
 
-    async def run(self, tool: str, user: str = "7", lane: Needs = Needs(), **asked: Any) -> str:
+    async def run(self, tool: str, user: str = "7", needs: Needs = ANYWHERE, **asked: Any) -> str:
         """Submit a run of a tool that worker processes have; the result's id."""
         row = row_of(user, tool=tool, request=asked, inputs=asked)
-        await self.jobs.submit(row, TOOLS[tool], Asked(**asked), lane)
+        await self.jobs.submit(row, TOOLS[tool], Asked(**asked), needs)
         return row.id
 
     async def progress(self, result_id: str) -> Progress:
@@ -191,7 +192,7 @@ async def running_bot(broker: Broker, folder: Path, timing: Timing = SHORT) -> A
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- what it looks at has no event
             await asyncio.sleep(0.01)
 
 
@@ -254,7 +255,7 @@ class Puppet:
     async def take(self, lane: str = "any") -> Given:
         """Wait for a job."""
         async with asyncio.timeout(WAIT_S):
-            while (given := await self.pull(lane)) is None:
+            while (given := await self.pull(lane)) is None:  # noqa: ASYNC110 -- a poll
                 await asyncio.sleep(0.01)
         return given
 
@@ -308,7 +309,9 @@ class Puppet:
 
 
 @asynccontextmanager
-async def puppet(broker: Broker, name: str, *lanes: str, allowed: bool = True) -> AsyncIterator[Puppet]:
+async def puppet(
+    broker: Broker, name: str, *lanes: str, allowed: bool = True
+) -> AsyncIterator[Puppet]:
     """A worker with a key of its own and the permissions that go with it."""
     lanes = lanes or ("any",)
     access = await asyncio.to_thread(broker.worker, name, *(lanes if allowed else ()))
