@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from nats.aio.client import Client
+from nats.errors import Error
 from nats.js.errors import NotFoundError
 
 from compute.jobs.job import FINAL, PROTOCOL, BotInfo, Card, Job, JobState, schema_of
@@ -25,12 +27,14 @@ from compute.jobs.subjects import (
     bell,
     cancel_subject,
     job_subject,
+    state_key,
 )
 from tests.fakes.broker import Broker
 from tests.fakes.worker_tools import load
 from tests.fakes.workers import FAST
 
 WAIT_S = 60.0
+LOOK_S = 0.5
 
 
 class BotHalf:
@@ -41,6 +45,7 @@ class BotHalf:
         self.js = client.jetstream()
         self.timing = timing
         self.states: dict[str, list[JobState]] = {}
+        self.workers: tuple[str, ...] = ()
         self._news = asyncio.Condition()
 
     async def set_up(self, *workers: str, lanes: tuple[str, ...] = ("any",)) -> None:
@@ -50,8 +55,10 @@ class BotHalf:
             await ensure_lane(self.js, lane, self.timing)
         for worker in workers:
             await ensure_worker_bucket(self.js, worker, self.timing)
+        self.workers = workers
         await self.introduce(PROTOCOL)
-        await self.client.subscribe(f"$KV.{STATE_BUCKET}.>", cb=self._saw)
+        # Not a plain subscription: that one also hears what the stream then refuses to store.
+        await self.js.subscribe(f"$KV.{STATE_BUCKET}.>", ordered_consumer=True, cb=self._saw)
 
     async def introduce(self, protocol: int) -> None:
         """Tell workers who we are."""
@@ -62,10 +69,13 @@ class BotHalf:
     async def _saw(self, message: Any) -> None:
         if message.headers and message.headers.get("KV-Operation"):
             return
-        state = JobState.model_validate_json(message.data)
+        await self._add(JobState.model_validate_json(message.data))
+
+    async def _add(self, state: JobState) -> None:
         async with self._news:
-            self.states.setdefault(state.job, []).append(state)
-            self._news.notify_all()
+            if state not in self.states.setdefault(state.job, []):
+                self.states[state.job].append(state)
+                self._news.notify_all()
 
     def job(self, tool: str, request: dict[str, Any] | None = None, **fields: Any) -> Job:
         """A job as the bot would make it."""
@@ -87,12 +97,28 @@ class BotHalf:
 
     async def seen(self, job: Job, wanted: Callable[[JobState], bool]) -> JobState:
         """The first state of ``job`` that is like that."""
-        async with asyncio.timeout(WAIT_S), self._news:
+        async with asyncio.timeout(WAIT_S):
             while True:
                 for state in self.states.get(job.id, []):
                     if wanted(state):
                         return state
+                await self._change(job)
+
+    async def _change(self, job: Job) -> None:
+        """Wait for news, and look for them where an outage may have swallowed them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S), self._news:
                 await self._news.wait()
+                return
+        for worker in self.workers:
+            with contextlib.suppress(Error, TimeoutError):
+                found = await self.js.get_msg(
+                    f"KV_{STATE_BUCKET}",
+                    subject=f"$KV.{STATE_BUCKET}.{state_key(worker, job.id)}",
+                    direct=True,
+                )
+                if found.data:
+                    await self._add(JobState.model_validate_json(found.data))
 
     async def started(self, job: Job, attempt: int = 1) -> JobState:
         """Its claim."""
