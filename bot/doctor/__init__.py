@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from bot.doctor.broker import examine_broker, examine_workers
 from bot.doctor.discord import examine_discord
 from bot.doctor.finding import Finding, State
 from bot.doctor.machine import (
@@ -33,6 +34,8 @@ PARTS: tuple[tuple[str, Examiner], ...] = (
     ("public address", examine_public_url),
     ("discord", examine_discord),
     ("hugging face", examine_hub),
+    ("broker", examine_broker),
+    ("workers", examine_workers),
     ("charts", examine_charts),
     ("torch", examine_torch),
 )
