@@ -71,6 +71,7 @@ class Scene:
         try:
             assert process.stdout is not None
             assert await asyncio.wait_for(process.stdout.readline(), LONG_S) == b"ready\n"
+            await self.world.fake.ready()
             yield process
         finally:
             if process.returncode is None:
