@@ -31,6 +31,7 @@ class Desk:
         self.timing = timing
         self.clock = clock
         self.runs: dict[str, Run] = {}
+        self.out: dict[str, Run] = {}  # those of them that are on the broker
         self.run_of: dict[str, str] = {}  # result -> run, for asks that still wait
         self.tools: dict[str, AnyTool] = {}
         self.schemas: dict[str, str] = {}
@@ -49,8 +50,20 @@ class Desk:
     def add(self, run: Run) -> None:
         """``run`` is open."""
         self.runs[run.id] = run
+        if run.published_at:
+            self.out[run.id] = run
         for result_id in run.asks:
             self.run_of[result_id] = run.id
+
+    def sent(self, run: Run, publication: int, at: float) -> None:
+        """``run`` goes to the broker."""
+        run.publication, run.published_at, run.confirmed = publication, at, False
+        self.out[run.id] = run
+
+    def back(self, run: Run, base: int) -> None:
+        """``run`` waits in SQLite again, ``base`` attempts behind it."""
+        run.requeued(base)
+        self.out.pop(run.id, None)
 
     def add_ask(self, ask: Ask) -> None:
         """One more waits for a run; nothing to note when that is over."""
@@ -68,6 +81,7 @@ class Desk:
     def drop(self, run: Run) -> None:
         """``run`` is over, in SQLite already."""
         self.runs.pop(run.id, None)
+        self.out.pop(run.id, None)
         for result_id in run.asks:
             self.run_of.pop(result_id, None)
         run.touch()
@@ -81,7 +95,7 @@ class Desk:
         known = {name: job for name in self.presence.names() if (job := self.presence.job(name))}
         # A card is seconds old, a state is not: a job that ended here is no longer run there.
         busy = {name: job for name, job in known.items() if job not in self.counters.lately_ended}
-        return busy | {run.worker: run.id for run in self.runs.values() if self.occupies(run)}
+        return busy | {run.worker: run.id for run in self.out.values() if self.occupies(run)}
 
     @staticmethod
     def occupies(run: Run) -> bool:

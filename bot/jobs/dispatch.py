@@ -49,7 +49,7 @@ class Dispatcher:
 
     def look(self) -> None:
         """Something may have changed outside: a worker came, a pause is over."""
-        waits = any(not run.published_at for run in self._desk.runs.values())
+        waits = len(self._desk.runs) > len(self._desk.out)
         if waits and self._desk.queue.up and not self._looking:
             self._looking = True
             self._desk.spawn(self._look(), "dispatch")
@@ -81,9 +81,7 @@ class Dispatcher:
         run = self._desk.runs.get(item.run_id)
         if run is None or (run.publication == item.publication and at is not None):
             return
-        if at is not None:
-            run.published_at = at
-        run.publication, run.confirmed = item.publication, False
+        self._desk.sent(run, item.publication, run.published_at if at is None else at)
         job = Job(
             id=item.run_id,
             tool=item.tool,

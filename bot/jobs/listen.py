@@ -125,9 +125,9 @@ class Listener:
             return ledger.requeue(db, run.id, base, returned=True, not_before=not_before)
 
         def then(_: bool) -> None:
-            run.requeued(base)
             run.returned += 1
             run.settled = False
+            desk.back(run, base)
 
         await self._dispatcher.change(change, then)
 

@@ -29,7 +29,8 @@ WENT = """INSERT INTO turns (first, number) VALUES (?, ?)
 FAIR = "ORDER BY first DESC, turn, asked_at, rowid"
 ALL = f"SELECT run_id, kind FROM asks WHERE waiting = 1 {FAIR}"
 NEXT = f"""SELECT run_id, kind, first, turn FROM asks INDEXED BY asks_waiting
-    WHERE waiting = 1 AND due_at <= :now AND kind IN (SELECT value FROM json_each(:kinds)) {FAIR} LIMIT :most"""
+    WHERE waiting = 1 AND due_at <= :now AND kind IN (SELECT value FROM json_each(:kinds))
+    {FAIR} LIMIT :most"""
 KINDS = """WITH RECURSIVE kinds(kind) AS (
     SELECT MIN(kind) FROM asks WHERE waiting = 1 UNION ALL
     SELECT (SELECT MIN(kind) FROM asks WHERE waiting = 1 AND kind > kinds.kind)

@@ -71,8 +71,8 @@ class Auditor:
             # A run that was opened while the broker answered is none of the leftovers.
             if job not in desk.runs and not self._opened(job, open_before):
                 await withdraw(desk, lane, job)
-        for run in [run for run in desk.runs.values() if run.published_at and not run.settled]:
-            if run.sending or run.id not in open_before:
+        for run in [run for run in desk.out.values() if not run.settled and not run.sending]:
+            if run.id not in open_before:
                 continue
             if run.id in present:
                 run.confirmed, run.missing_since = True, 0.0
@@ -81,7 +81,7 @@ class Auditor:
                 await self._check_missing(run)
 
     async def _stop_cancelled(self) -> None:
-        for run in [run for run in self._desk.runs.values() if run.cancelling and not run.settled]:
+        for run in [run for run in self._desk.out.values() if run.cancelling and not run.settled]:
             if self._desk.presence.online(run.worker):
                 await tell_to_stop(self._desk, run)
             elif self._desk.queue.up and await withdraw(self._desk, run.lane, run.id):
@@ -143,10 +143,9 @@ class Auditor:
             run.settled = True
             await self._dispatcher.change(change, lambda _: self._back(run, base))
 
-    @staticmethod
-    def _back(run: Run, base: int) -> None:
-        run.requeued(base)
+    def _back(self, run: Run, base: int) -> None:
         run.settled = False
+        self._desk.back(run, base)
 
     def _opened(self, job: str, before: set[str]) -> bool:
         """Whether ``job`` was open when the comparison began: it has just ended, its message may
