@@ -91,6 +91,8 @@ class App:
         self._background(core.pulse.run())
         self._background(_purge(core))
         self._background(_warm(core.charts))
+        if self.settings.refresh == "on":
+            await self._refresh(core.commands)
 
     async def _make_core(self, say: Say) -> Core:
         """Everything that the doors share."""
@@ -167,6 +169,13 @@ class App:
         self._background(serve())
         self._parts.push_async_callback(service.close)
         self._background(report())
+
+    async def _refresh(self, commands: Mapping[str, Command]) -> None:
+        """Let each tool that can keep its data fresh do so, in threads of its own."""
+        for command in commands.values():
+            if command.tool.refresh is not None:
+                stop = await asyncio.to_thread(command.tool.refresh)
+                self._parts.push_async_callback(asyncio.to_thread, stop)
 
     def _start_worker(self, say: Say) -> None:
         worker = LocalWorker()

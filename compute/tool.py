@@ -166,7 +166,8 @@ class Tool(Generic[RequestT, ResultT]):
     worker. ``warm`` names modules that a worker's child imports before its first job.
     ``prepare`` reads what ``run`` needs from disk: a bot calls it once, in a thread, at start.
     ``batch`` reads one JSON request a line and writes one JSON answer a line; it returns how many
-    were answered and how many were impossible. Only the terminal offers it.
+    were answered and how many were impossible. Only the terminal offers it. ``refresh`` keeps its
+    data fresh from a thread of its own while the bot runs, and returns what stops it.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Tool(Generic[RequestT, ResultT]):
     warm: tuple[str, ...] = ()
     prepare: Callable[[], None] = _nothing
     batch: Callable[[Iterable[str], TextIO], tuple[int, int]] | None = None
+    refresh: Callable[[], Callable[[], None]] | None = None
 
 
 AnyTool = Tool[Any, Any]

@@ -137,6 +137,7 @@ class Settings(BaseSettings):
     user_per_minute: int = Field(ge=1, le=10_000, validation_alias="K2C_USER_PER_MINUTE")
     jobs_per_hour: int = Field(ge=0, le=10_000, validation_alias="K2C_JOBS_PER_HOUR")
     jobs_at_once: int = Field(ge=0, le=1000, validation_alias="K2C_JOBS_AT_ONCE")
+    refresh: Literal["on", "off"] = Field(validation_alias="K2C_REFRESH")
     job_share_s: int = Field(ge=0, le=86_400, validation_alias="K2C_JOB_SHARE_S")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         validation_alias="K2C_LOG_LEVEL"

@@ -48,4 +48,5 @@ TOOL = Tool(
     run=CALCULATOR.run,
     waits=CALCULATOR.waits,
     prepare=CALCULATOR.prepare,
+    refresh=start_refresh,
 )

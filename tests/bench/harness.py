@@ -16,6 +16,7 @@ from typing import IO, Any
 import aiohttp
 import psutil
 
+from compute.broker.server import stop_broker
 from tests.fakes.discord import FakeDiscord
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,12 +118,14 @@ async def our_bot(fake: FakeDiscord, folder: Path) -> AsyncIterator[Bot]:
         DISCORD_API_BASE=fake.api_base,
         DISCORD_GUILD_ID=str(fake.home.id),
         K2C_DATA_DIR=str(folder / "data"),
+        K2C_REFRESH="off",
         K2C_HTTP_PORT="0",
     )
     try:
         yield bot
     finally:
         await bot.stop()
+        await asyncio.to_thread(stop_broker, folder / "data" / "broker")
 
 
 @asynccontextmanager

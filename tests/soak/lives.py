@@ -13,6 +13,7 @@ from typing import Literal
 
 import psutil
 
+from compute.broker.server import stop_broker
 from tests.bench.harness import K2C, Bot, clean_environment
 
 STOP_S = 25.0  # 10 s for the answers in flight, then the pages and the charts
@@ -50,7 +51,7 @@ class Lives:
         log = self.folder / f"life{len(self.logs)}.log"
         self.logs.append(log)
         given = clean_environment() | {"NO_PROXY": "*", "K2C_HTTP_PORT": "0"}
-        given |= {"K2C_DATA_DIR": str(self.folder / "data")} | self.settings
+        given |= {"K2C_DATA_DIR": str(self.folder / "data"), "K2C_REFRESH": "off"} | self.settings
         spawned_s = time.perf_counter()
         with log.open("w", encoding="utf-8") as errors:  # a file just made
             process = await asyncio.create_subprocess_exec(
@@ -100,7 +101,8 @@ class Lives:
         return [bad for log in self.logs for bad in complaints(log.read_text(encoding="utf-8"))]
 
     async def left_behind(self) -> list[psutil.Process]:
-        """Children that outlive the last process."""
+        """Children that outlive the last process; the broker is meant to, until it is stopped."""
+        await asyncio.to_thread(stop_broker, self.folder / "data" / "broker")
         _, alive = await asyncio.to_thread(
             psutil.wait_procs, list(self.children), timeout=CHILDREN_GONE_S
         )
