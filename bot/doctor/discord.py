@@ -22,6 +22,8 @@ NEEDED: Mapping[str, int] = {
     "Send Messages": 1 << 11,
     "Embed Links": 1 << 14,
     "Attach Files": 1 << 15,
+    "Read Message History": 1 << 16,  # whether an answer of unknown fate stands there
+    "Send Messages in Threads": 1 << 38,
 }
 
 

@@ -4,8 +4,9 @@ so they work for as long as the answer is kept, through any restart.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +46,7 @@ STILL_SHOWN = (
     "please delete that yourself."
 )
 
+CANCEL_S = 1.5  # of the 3 s in which a press is to be answered
 CANCEL: Mapping[Cancelled, str] = {
     "cancelled": "**Cancelled.** It had not begun.",
     "cancelling": "**Cancelling.** Its worker is ending it.",
@@ -208,14 +210,17 @@ class Buttons:
     async def _cancel(self, press: Press) -> None:
         """End the run under whose progress this was pressed, or the one that a list names."""
         jobs, result_id = self._parts.jobs, press.argument or press.row.id
-        user, guild_id = press.interaction.user.id, press.row.guild_id
-        by = Deleter(user_id=str(user), moderator=is_moderator(press.interaction, guild_id))
-        fate: Cancelled = "unknown"
-        if jobs is not None:
-            fate = await jobs.cancel(result_id, by)
+        target = await self._parts.results.get(result_id) if press.argument else press.row
+        if jobs is None or target is None:
+            await press.reply.answer(notice(CANCEL["unknown"]), private=True)
+            return
+        # Whose server counts is where the run was asked for, not where its list is shown.
+        moderator = is_moderator(press.interaction, target.guild_id)
+        by = Deleter(user_id=str(press.interaction.user.id), moderator=moderator)
+        fate = await _in_time(jobs.cancel(result_id, by))
         if fate == "cancelling":
             self._following.cancelling(result_id)
-        progress = await jobs.progress(result_id) if jobs is not None else None
+        progress = await jobs.progress(result_id)
         if progress is None or press.argument or fate not in ("cancelled", "cancelling"):
             await press.reply.answer(notice(CANCEL[fate]), private=True)
             return
@@ -229,3 +234,10 @@ class Buttons:
         return str(press.interaction.user.id) == press.row.user_id or is_moderator(
             press.interaction, press.row.guild_id
         )
+
+
+async def _in_time(cancel: Coroutine[Any, Any, Cancelled]) -> Cancelled:
+    """What came of it; where that takes too long for a press, it goes on by itself."""
+    task = asyncio.ensure_future(cancel)
+    done, _ = await asyncio.wait({task}, timeout=CANCEL_S)
+    return task.result() if done else "cancelling"

@@ -184,6 +184,35 @@ async def test_only_its_asker_and_moderators_may_cancel(
     assert "cancelled" in (await mod.click(reply.message, "Cancel")).text
 
 
+async def test_a_moderator_of_another_server_is_none_here(
+    world: World, jobs: FakeJobs, bot: Bot
+) -> None:
+    await asked(world)
+    run_id = jobs.newest.row.id
+    mod = world.fake.user("mod", roles=("moderators",))
+    theirs = await mod.slash("lap", {"laps": 0}, guild=world.fake.other)
+    mine = custom_ids(theirs.message)[0].split(":")[2]
+    crafted = await mod.press_unseen(theirs.message, f"k2c:cancel:{mine}:{run_id}")
+    assert crafted.ephemeral and "Only who asked" in crafted.text
+    assert jobs.newest.progress.state == "queued"
+
+
+async def test_a_cancel_that_takes_long_is_answered_in_time(
+    world: World, jobs: FakeJobs, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.integrations.discord_client.buttons.CANCEL_S", 0.05)
+    alice, reply = await asked(world)
+    cancel = jobs.cancel
+
+    async def slowly(result_id: str, by: Any) -> Any:
+        await asyncio.sleep(0.3)
+        return await cancel(result_id, by)
+
+    monkeypatch.setattr(jobs, "cancel", slowly)
+    assert "cancelling" in (await alice.click(reply.message, "Cancel")).text
+    await reply.finished(lambda r: labels(r.message) == ["Change inputs"])
+
+
 async def test_cancel_of_what_is_over_or_unknown_is_a_private_sentence(
     world: World, jobs: FakeJobs, bot: Bot
 ) -> None:
@@ -194,6 +223,8 @@ async def test_cancel_of_what_is_over_or_unknown_is_a_private_sentence(
     late = await alice.press_unseen(reply.message, f"k2c:cancel:{run_id}")
     assert late.ephemeral and "over already" in late.text
     jobs.runs.clear()
+    gone = await alice.press_unseen(reply.message, f"k2c:cancel:{run_id}")
+    assert gone.ephemeral and "no longer know" in gone.text
     gone = await alice.press_unseen(reply.message, f"k2c:cancel:{run_id}:{'x' * 22}")
     assert gone.ephemeral and "no longer know" in gone.text
     odd = await alice.press_unseen(reply.message, f"k2c:fix:{run_id}:{'x' * 22}")
