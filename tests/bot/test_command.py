@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from bot.command import answer, number, repaired, with_inputs
+import pytest
+from pydantic import JsonValue
+
+from bot.command import NAME, answer, number, repaired, run_name, with_inputs
+from bot.jobs.words import Progress
 from bot.runner import Outcome
-from bot.view import Bold, Button, Code, Heading, Link, Note, Text
+from bot.view import Bold, Button, Code, Heading, Link, Note, Text, plain
 from compute.inputs import check_inputs
 from compute.tool import Refusal, Refused
 from tests.sample import COMMAND, TOOL, KvResult, PlainContext, run
@@ -107,3 +111,36 @@ def test_a_refusal_with_nothing_near_offers_its_example() -> None:
     view = answer(COMMAND, refused(refusal))
     assert [b.label for b in view.blocks if isinstance(b, Button)] == ["Use llama", "Change inputs"]
     assert repaired(refused(refusal), 0) == {"layers": 0, "model": "llama"}
+
+
+def unfinished(progress: Progress | None) -> Outcome:
+    inputs: dict[str, JsonValue] = {"layers": 32, "kv_dtype": "fp8"}
+    request = check_inputs(TOOL, inputs)
+    return Outcome("a" * 22, TOOL, inputs, request, None, None, pending=progress)
+
+
+def test_an_unfinished_run_is_shown_as_such_and_never_as_no_answer() -> None:
+    (heading,) = answer(COMMAND, unfinished(None)).blocks
+    assert isinstance(heading, Heading)
+    assert "not finished yet" in plain(heading.words) and "/kv 32 fp8" in plain(heading.words)
+
+
+def test_a_partial_result_is_shown_as_the_result_would_be() -> None:
+    progress = Progress("a" * 22, "kv", "running", partial={"kv_gib": 0.5})
+    view = answer(COMMAND, unfinished(progress))
+    assert any(isinstance(b, Heading) and "0.500 GiB" in plain(b.words) for b in view.blocks)
+    assert [b.label for b in view.blocks if isinstance(b, Button)] == ["Cancel"]
+
+
+@pytest.mark.parametrize("partial", [{"kv_mib": 1}, {"kv_gib": "much"}, {}])
+def test_a_partial_result_that_is_none_is_left_out(partial: dict[str, JsonValue]) -> None:
+    view = answer(COMMAND, unfinished(Progress("a" * 22, "kv", "running", partial=partial)))
+    assert len([b for b in view.blocks if isinstance(b, Heading)]) == 1
+
+
+def test_a_run_is_named_by_its_command_or_by_what_was_typed() -> None:
+    request = check_inputs(TOOL, {"layers": 32})
+    named = replace(COMMAND, subject=lambda request: f"{request.n_layers}  layers")
+    assert run_name(named, {}, request) == "32 layers"
+    assert run_name(COMMAND, {"model": "a\n b", "n_layers": 3}, None) == "/kv 3 a b"
+    assert len(run_name(COMMAND, {"model": "x" * 500}, request)) == NAME

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.results import Results, StoredResult
+from bot.jobs.words import Live
+from bot.results import Door, Results, StoredResult
 from bot.runner import Asker, Runner, restore
 from bot.store import Store
-from compute.tool import Context
+from compute.tool import Context, Needs
+from tests.fakes.jobs import FakeJobs
 from tests.sample import TOOL, KvRequest, KvResult, PlainContext
 
 ALICE = Asker("discord", user_id="7", guild_id="8", channel_id="9")
@@ -112,3 +114,97 @@ async def test_a_programs_wrong_input_is_not_kept(runner: Runner) -> None:
     answered = await runner.run(TOOL, {"layers": 1}, Asker("api"))
     assert refused.saved is None and answered.saved is not None
     await answered.saved
+
+
+@pytest.fixture
+async def queued(results: Results) -> AsyncIterator[tuple[Runner, FakeJobs]]:
+    """A runner with jobs."""
+    jobs = FakeJobs()
+    jobs.connect(results._store, lambda: None)
+    yield Runner(results, PlainContext(), retention_days=90, jobs=jobs), jobs
+
+
+HEAVY = replace(TOOL, needs=lambda request: Needs(cuda=True) if request.n_layers > 1 else None)
+
+
+async def test_what_needs_a_worker_is_queued_and_its_answer_is_still_to_come(
+    queued: tuple[Runner, FakeJobs], results: Results
+) -> None:
+    runner, jobs = queued
+    outcome = await runner.run(HEAVY, {"layers": 32}, replace(ALICE, roles=("5",)))
+    assert outcome.unfinished and outcome.pending is not None and outcome.saved is None
+    assert jobs.newest.roles == ("5",) and jobs.newest.row.id == outcome.id
+    row = await results.get(outcome.id)
+    assert row is not None and row.result is None and row.refusal is None
+    again = await runner.recall(HEAVY, row)
+    assert again.unfinished and again.pending == outcome.pending
+    assert restore(HEAVY, row).pending is None
+    await jobs.end(outcome.id, result=KvResult(kv_gib=1.0))
+    row = await results.get(outcome.id)
+    assert row is not None
+    assert (await runner.recall(HEAVY, row)).result == KvResult(kv_gib=1.0)
+
+
+async def test_a_door_defers_for_a_worker_and_not_for_the_same_tools_light_requests(
+    queued: tuple[Runner, FakeJobs],
+) -> None:
+    runner, jobs = queued
+    assert runner.waits(HEAVY, {"layers": 32}) and runner.queues(HEAVY, {"layers": 32})
+    assert not runner.waits(HEAVY, {"layers": 1}) and not runner.queues(HEAVY, {"layers": 0})
+    outcome = await runner.run(HEAVY, {"layers": 1}, ALICE)
+    assert isinstance(outcome.result, KvResult) and not jobs.runs
+
+
+async def test_without_a_queue_it_is_said_how_to_get_one(runner: Runner) -> None:
+    outcome = await runner.run(HEAVY, {"layers": 32}, ALICE)
+    assert outcome.refusal is not None and "k2c up" in outcome.refusal.message
+    assert outcome.saved is not None
+    await outcome.saved
+
+
+async def test_what_the_queue_refuses_is_kept_with_what_was_typed(
+    queued: tuple[Runner, FakeJobs], results: Results
+) -> None:
+    runner, jobs = queued
+    jobs.refuse = "You have 3 runs."
+    outcome = await runner.run(HEAVY, {"layers": 32}, ALICE)
+    assert outcome.saved is not None
+    await outcome.saved
+    row = await results.get(outcome.id)
+    assert row is not None and row.refusal is not None and row.inputs == {"layers": 32}
+
+
+@pytest.mark.parametrize("door", ["web", "discord"])
+async def test_a_shared_run_that_is_over_is_an_answer_where_nothing_is_delivered(
+    queued: tuple[Runner, FakeJobs], door: Door
+) -> None:
+    runner, jobs = queued
+
+    async def over(result_id: str) -> None:
+        await jobs.end(result_id, result=KvResult(kv_gib=1.0))
+
+    jobs.on_submit = over
+    outcome = await runner.run(HEAVY, {"layers": 32}, replace(ALICE, door=door))
+    assert outcome.unfinished is (door == "discord")
+    assert (outcome.result is None) is (door == "discord")
+
+
+async def test_a_live_answer_comes_from_the_bot_itself(
+    queued: tuple[Runner, FakeJobs], results: Results, runner: Runner
+) -> None:
+    _, jobs = queued
+    seen: list[Asker] = []
+
+    async def live(runs: Live, asker: Asker) -> KvResult:
+        seen.append(asker)
+        return KvResult(kv_gib=float(len(runs.workers())))
+
+    told = Runner(results, PlainContext(), retention_days=1, jobs=jobs, live={"kv": live})
+    outcome = await told.run(TOOL, {"layers": 32}, ALICE)
+    assert outcome.result == KvResult(kv_gib=0.0) and seen == [ALICE]
+    alone = Runner(results, PlainContext(), retention_days=1, live={"kv": live})
+    refused = await alone.run(TOOL, {"layers": 32}, ALICE)
+    assert refused.refusal is not None and "No worker" in refused.refusal.message
+    for made in (outcome, refused):
+        assert made.saved is not None
+        await made.saved
