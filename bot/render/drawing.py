@@ -104,7 +104,7 @@ def _lines(figure: Figure, axes: Axes, chart: Chart, palette: Palette) -> None:
     _from_zero(axes, chart)
     top = _head(figure, axes, chart, palette, legend=len(shown) > 1)
     _fit(figure, axes, top)
-    labels = plot.Labels(axes, palette)
+    labels = plot.Labels(axes, palette, WIDTH)
     for mark in chart.marks:
         labels.mark(mark)
     for reference in chart.references:

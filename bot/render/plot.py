@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bot.render.palette import Palette, drawable
 from bot.view import Bar, Mark, Reference, Series
@@ -22,7 +22,7 @@ ROWS = 6  # how far down the label of a vertical line may move to keep clear of 
 
 def line(axes: Axes, series: Series, colour: str, *, name: str) -> None:
     """One series with its band. Raises ``ValueError`` where its lists differ in length."""
-    step = "post" if series.steps else None
+    step: Literal["post"] | None = "post" if series.steps else None
     if series.low or series.high:
         axes.fill_between(series.xs, series.low, series.high, step=step, color=colour,
                           alpha=BAND_ALPHA, linewidth=0)  # fmt: skip
@@ -87,8 +87,9 @@ def bar_labels(axes: Axes, shown: Sequence[Bar], palette: Palette) -> None:
 class Labels:
     """Words in the plot: each tries the places around its point until one is free."""
 
-    def __init__(self, axes: Axes, palette: Palette) -> None:
+    def __init__(self, axes: Axes, palette: Palette, width: float) -> None:
         self._axes = axes
+        self._width = width  # of the whole picture, in pixels
         self._palette = palette
         self._taken: list[Bbox] = []
 
@@ -108,13 +109,20 @@ class Labels:
         must: bool = False,
     ) -> None:  # fmt: skip
         """``text`` beside ``point``; ``must``: also where it covers something."""
-        made = [self._text(point, text, colour, place, bold=bold) for place in _around(must)]
-        free = [text for text in made if self._free(text.get_window_extent())]
-        kept = free[:1] or (self._inside(made)[:1] if must else [])
-        for text_made in made:
-            if text_made not in kept:
-                text_made.remove()
-        self._taken += [text_made.get_window_extent() for text_made in kept]
+        made: list[Any] = []
+        kept = None
+        for place in _around(must):
+            made.append(self._text(point, text, colour, place, bold=bold))
+            if self._free(made[-1].get_window_extent()):
+                kept = made[-1]
+                break
+        if kept is None and must:
+            kept = self._inside(made)[0]
+        for other in made:
+            if other is not kept:
+                other.remove()
+        if kept is not None:
+            self._taken.append(kept.get_window_extent())
 
     def reference(self, reference: Reference) -> None:
         """Words at the upper end of a vertical line, or the right end of a level one."""
@@ -160,9 +168,8 @@ class Labels:
     def _within(self, box: Bbox) -> bool:
         """Whether ``box`` lies in the plot, or right of it as far as the picture goes."""
         room = self._axes.get_window_extent()
-        width = self._axes.figure.get_figwidth() * self._axes.figure.dpi
         return bool(
-            box.x0 >= room.x0 and box.x1 <= width - GAP_PX
+            box.x0 >= room.x0 and box.x1 <= self._width - GAP_PX
             and box.y0 >= room.y0 and box.y1 <= room.y1 + GAP_PX
         )  # fmt: skip
 
