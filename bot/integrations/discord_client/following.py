@@ -112,8 +112,8 @@ class Following:
         if followed is None:
             yield
             return
-        async with followed.lock:
-            followed.over = True
+        followed.over = True
+        async with followed.lock:  # an edit that is under way is let through first
             yield
 
     def shown(self, result_id: str) -> Shown:
@@ -134,20 +134,18 @@ class Following:
     async def _show(self, followed: Followed, progress: Progress) -> bool:
         """Edit the message if it would change; False when it need not be followed any more."""
         view = view_of(followed, progress)
+        message = render(view, self.shown(followed.outcome.id))
         for _ in range(LAST_TRIES if progress.ended else 1):
-            async with followed.lock:
-                if followed.over:
-                    return False
-                if view == followed.last:
-                    return True
-                async with self._room:
-                    fate = await self._edit(followed, render(view, self.shown(followed.outcome.id)))
-            if fate is Fate.DONE:
-                followed.last = view
+            if view == followed.last:
                 return True
+            async with self._room, followed.lock:
+                fate = Fate.GONE if followed.over else await self._edit(followed, message)
             if fate is Fate.GONE:
                 return False
-            await asyncio.sleep(EVERY_S)
+            if fate is Fate.DONE:
+                followed.last = view
+            else:
+                await asyncio.sleep(EVERY_S)
         return True
 
     async def _edit(self, followed: Followed, message: Message) -> Fate:
