@@ -87,10 +87,11 @@ async def preview(request: web.Request) -> web.Response:
     command = _command(request)
     limit_previews(request)
     inputs = _inputs(command, await _sent(request))
-    outcome = await request.app[SERVICES].runner.preview(command.tool, inputs)
+    previews = request.app[PREVIEWED]
+    async with previews.turn:
+        outcome = await request.app[SERVICES].runner.preview(command.tool, inputs)
     view = answer(command, outcome)
     shown = View(tuple(block for block in view.blocks if _in_preview(block)), view.tone)
-    previews = request.app[PREVIEWED]
     around = Around(
         line=typed_line(command, inputs),
         details=details_of(command, outcome),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 
@@ -20,9 +21,14 @@ PREVIEWS = 240
 
 
 class Previews:
-    """Charts of answers that are not kept, under the hash of what they show; the oldest go."""
+    """Charts of answers that are not kept, under the hash of what they show; the oldest go.
+
+    ``turn``: one preview is computed at a time, so that answers keep the rest of the machine
+    (/cost takes 0.1 to 0.2 s of a core).
+    """
 
     def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(1)
         self._charts: OrderedDict[str, Chart] = OrderedDict()
 
     def add(self, chart: Chart) -> str:
