@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -177,6 +178,17 @@ def test_a_refused_key_is_a_sentence(
     token = Access(("tls://gpu.example.org:4222",), "gpu-1", SEED).encode()
     sentence = fails("worker", "run", token)
     assert "no longer accepts" in sentence and SEED not in sentence
+
+
+def test_every_command_of_the_page_is_one_that_we_have() -> None:
+    parser = argparse.ArgumentParser()
+    add_worker_commands(parser.add_subparsers())
+    page = (ROOT / "docs" / "attach-a-gpu.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ *k2c ((?:worker|broker|down)[^#\n]*)", page, re.M)
+    shown = re.findall(r"`k2c ((?:worker|broker|down) [^`]*)`", page)
+    assert len(lines) >= 7
+    for line in [*lines, *(text for text in shown if "k2c1" not in text)]:
+        assert callable(parser.parse_args(line.split()).start), line
 
 
 def test_list_and_remove_and_down(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
