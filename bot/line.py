@@ -60,4 +60,6 @@ def _given(option: Option, inputs: Mapping[str, JsonValue]) -> JsonValue:
 
 
 def _typed(value: JsonValue) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 5e6 of a program's JSON is 5000000 to type
     return " ".join(str(value).split())

@@ -46,3 +46,7 @@ def test_the_line_of_inputs_reads_back_as_the_same_inputs() -> None:
 def test_nothing_given_is_the_bare_command() -> None:
     assert command_line(COMMAND, {}) == "/kv"
     assert parse_options(COMMAND, "") == {}
+
+
+def test_whole_numbers_of_a_program_are_typed_as_whole_numbers() -> None:
+    assert command_line(COMMAND, {"layers": 32.0, "isl": 5e6}) == "/kv layers:32 input:5000000"

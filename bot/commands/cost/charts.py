@@ -36,7 +36,7 @@ def over_volume(result: CostResult) -> Chart | None:
     """USD a month over requests a day: API lines against the staircase of whole replicas."""
     if not result.curves:
         return None
-    shown = result.curves[:MOST_CURVES]
+    shown = _distinct(result.curves)[:MOST_CURVES]
     best = next((curve for curve in shown if curve.kind == "selfhost"), None)
     return Chart(
         title=f"{result.model_name}: what a month costs, by volume",
@@ -49,6 +49,14 @@ def over_volume(result: CostResult) -> Chart | None:
         references=_references(result),
         y_prefix="$",
     )
+
+
+def _distinct(curves: Sequence[Curve]) -> list[Curve]:
+    """One line for one seller's price under several names: the later would hide the first."""
+    found: dict[tuple[float, ...], Curve] = {}
+    for curve in curves:
+        found.setdefault(tuple(curve.ys), curve)
+    return list(found.values())
 
 
 def _series(curve: Curve, *, band: bool) -> Series:

@@ -183,6 +183,8 @@ async def test_one_price_under_two_names_is_one_row() -> None:
     (table,) = (block for block in view.blocks if isinstance(block, Table))
     months = [row[1] for row in table.rows]
     assert len(months) == len(set(months))
+    lines = view.charts()[0].series
+    assert len({series.ys for series in lines}) == len(lines)
 
 
 async def test_the_gap_between_busy_and_paid_for_is_drawn_over_the_hours() -> None:
