@@ -91,8 +91,9 @@ class FakeJobs:
         try:
             while True:
                 event.clear()
-                yield run.progress
-                if run.progress.ended:
+                told = run.progress
+                yield told
+                if told.ended:
                     return
                 await event.wait()
         finally:

@@ -126,10 +126,22 @@ class Following:
             async for progress in self._parts.jobs.watch(followed.outcome.id):
                 if not await self._show(followed, progress) or progress.ended:
                     return
-                await asyncio.sleep(_every_s(progress))
+                await self._pause(progress)
         except Exception:
             ref = followed.outcome.id[:6]
             log.exception("ref %s: its progress is no longer shown", ref)
+
+    async def _pause(self, progress: Progress) -> None:
+        """Until the next edit may come: far back in the queue a while, but its end is soon seen."""
+        assert self._parts.jobs is not None
+        left_s = _every_s(progress)
+        while left_s > 0:
+            await asyncio.sleep(min(EVERY_S, left_s))
+            left_s -= EVERY_S
+            if left_s > 0:
+                now = await self._parts.jobs.progress(progress.result_id)
+                if now is None or now.state != progress.state:
+                    return
 
     async def _show(self, followed: Followed, progress: Progress) -> bool:
         """Edit the message if it would change; False when it need not be followed any more."""

@@ -7,8 +7,11 @@ from collections import Counter
 
 import pytest
 
+from bot.integrations.discord_client import following
+from bot.results import Deleter
 from tests.bot.integrations.discord_client.conftest import World
-from tests.bot.integrations.discord_client.test_jobs import COMMANDS, RESULT, answers
+from tests.bot.integrations.discord_client.messages import labels
+from tests.bot.integrations.discord_client.test_jobs import COMMANDS, RESULT, answers, asked
 from tests.fakes.jobs import FakeJobs
 
 pytestmark = pytest.mark.slow
@@ -54,3 +57,18 @@ async def test_a_long_queue_is_told_in_few_edits(world: World) -> None:
             await asyncio.sleep(0.1)
         edits = [c for c in world.fake.requests[before:] if c.method == "PATCH"]
         assert 3 <= len(edits) <= 60  # and not 20 x 40
+
+
+async def test_far_back_in_the_queue_an_end_is_shown_soon_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "EVERY_S", 0.1)
+    world.jobs = jobs = FakeJobs()
+    async with world.bot(COMMANDS):
+        alice, reply = await asked(world)
+        run_id = jobs.newest.row.id
+        jobs.report(run_id, place=90)
+        await reply.finished(lambda r: "90th in line" in r.text)
+        jobs.report(run_id, place=89)
+        assert await jobs.cancel(run_id, Deleter(user_id=alice.id)) == "cancelled"
+        await world.fake.wait_for(lambda: labels(reply.message) == ["Change inputs"], 4)
