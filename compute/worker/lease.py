@@ -60,9 +60,15 @@ class Lease:
             pause_s = self._timing.renew_s if confirmed else self._timing.renew_s / 4
 
     async def end(self) -> None:
-        """Acknowledge the job, confirmed. Raises ``Lost`` where that does not come through."""
-        while not await self._ask(b"+ACK", self._timing.renew_s):
-            self.check()
+        """Acknowledge the job, confirmed, once its end is recorded.
+
+        Given up after a while: for a stream that was lost and made again the server confirms
+        renewals for ever and an acknowledgement never. The bot removes what it has recorded.
+        """
+        until_s = now_s() + self._timing.drop_s
+        while now_s() < until_s:
+            if await self._ask(b"+ACK", self._timing.renew_s):
+                return
             await asyncio.sleep(self._timing.renew_s / 4)
 
     async def give_up(self, word: bytes) -> None:

@@ -28,9 +28,12 @@ class JobRun:
         self._lease = Lease(post.client, delivery.message, post.timing, delivery.since_s)
         self._report = Report(post, job, self.attempt, self._lease)
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+        self._leaving = asyncio.Event()
 
     def stop(self, why: Stop) -> None:
         """Cancelled by the person, or the worker itself is told to end."""
+        if why == "stopping":
+            self._leaving.set()
         if not self._stop.done():
             self._stop.set_result(why)
 
@@ -69,13 +72,16 @@ class JobRun:
     async def _hold(self) -> None:
         """Claim the job and keep its lease. Returns or raises only once it is not ours."""
         keeping = asyncio.create_task(self._lease.keep())
+        claiming = asyncio.create_task(self._report.claim())
         overtaken = asyncio.create_task(self._report.overtaken.wait())
         try:
-            await self._report.claim()
-            await asyncio.wait({keeping, overtaken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({keeping, claiming}, return_when=asyncio.FIRST_COMPLETED)
+            if claiming.done():
+                await claiming
+                await asyncio.wait({keeping, overtaken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await ended(keeping)
-            await ended(overtaken)
+            for task in (claiming, overtaken, keeping):
+                await ended(task)
 
     async def _not_ours(self, holding: asyncio.Task[None]) -> str:
         try:
@@ -97,16 +103,26 @@ class JobRun:
     async def _finish(self, outcome: Outcome, holding: asyncio.Task[None]) -> str:
         """State first, then the acknowledgement, both confirmed and only while it is ours."""
         recording = asyncio.create_task(self._record(outcome))
+        leaving = asyncio.create_task(self._left())
         try:
-            await asyncio.wait({recording, holding}, return_when=asyncio.FIRST_COMPLETED)
-            if not recording.done():
+            first = {recording, holding, leaving}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if holding.done() and not recording.done():
                 return await self._not_ours(holding)
+            if not recording.done():
+                return await self._hand_back("its end could not be recorded in time")
             await recording
         except Lost:
             return LOST
         finally:
             await ended(recording)
+            await ended(leaving)
         return f"{outcome.phase} ({outcome.cause})" if outcome.cause else outcome.phase
+
+    async def _left(self) -> None:
+        """Return a little after the worker was told to stop: it cannot wait for ever."""
+        await self._leaving.wait()
+        await asyncio.sleep(self._post.timing.renew_s)
 
     async def _record(self, outcome: Outcome) -> None:
         await self._report.end(outcome)

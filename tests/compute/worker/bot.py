@@ -99,17 +99,17 @@ class BotHalf:
         """The first state of ``job`` that is like that."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                for state in self.states.get(job.id, []):
-                    if wanted(state):
-                        return state
-                await self._change(job)
+                async with self._news:
+                    for state in self.states.get(job.id, []):
+                        if wanted(state):
+                            return state
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), LOOK_S)
+                        continue
+                await self._look(job)
 
-    async def _change(self, job: Job) -> None:
-        """Wait for news, and look for them where an outage may have swallowed them."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S), self._news:
-                await self._news.wait()
-                return
+    async def _look(self, job: Job) -> None:
+        """Read what an outage may have swallowed."""
         for worker in self.workers:
             with contextlib.suppress(Error, TimeoutError):
                 found = await self.js.get_msg(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from compute.jobs.job import JobState
+from compute.worker.watch import runs
 from tests.compute.worker.bot import BotHalf
-from tests.compute.worker.processes import gone, runs, written
+from tests.compute.worker.processes import gone, written
 from tests.fakes.workers import FAST, WorkerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -46,7 +47,7 @@ async def test_progress_comes_with_partial_results_and_not_too_often(shared: Sha
     said = [state for state in bot.states[job.id] if state.words == "sleeping"]
     assert 2 <= len(said) <= most
     assert [s.fraction for s in said] == sorted(s.fraction for s in said)
-    assert said[-1].partial is not None and said[-1].partial["text"].endswith(" s")
+    assert said[-1].partial is not None and str(said[-1].partial["text"]).endswith(" s")
     assert (end.fraction, end.partial) == (1.0, None)
 
 
