@@ -35,8 +35,8 @@ FROM base AS worker
 COPY --from=build-worker /opt/k2c /opt/k2c
 ENV HF_HOME=/data/huggingface
 ENTRYPOINT ["k2c"]
-# What this machine offers (torch, disk, network); a queue to serve is not part of this version.
-CMD ["doctor"]
+# The token that `k2c worker add NAME` printed comes as K2C_WORKER_TOKEN.
+CMD ["worker", "run"]
 
 # Last, so that a plain `docker build .` makes the bot.
 FROM base AS bot
