@@ -21,6 +21,7 @@ PATIENCE_S = 10.0
 RETRY_S = 0.5  # between two attempts; a restarted server answers after 0.03 s
 PING_S = 10  # a connection that a router forgot is found dead after three of these
 ANSWER_S = 5
+FIRST_CUTS, MAX_CUTS = 4, 10  # 2 s at the first connection; 5 s where the key was good before
 NOT_OURS = ("authorization violation", "authentication", "user jwt")
 
 Callback = Callable[[], object]
@@ -52,7 +53,7 @@ async def connect(
             **_options(access),
             error_cb=trouble.heard,
             disconnected_cb=_calling(on_down),
-            reconnected_cb=_calling(on_up),
+            reconnected_cb=_calling(trouble.up, on_up),
             closed_cb=_calling(on_closed),
         )
     )
@@ -82,12 +83,15 @@ class _EncryptedClient(Client):
     handshake and before the first word of ours.
     """
 
+    introduced = 0  # how often our key was shown
+
     def _connect_command(self) -> bytes:
         server, transport = self._current_server, self._transport
         if server is not None and server.uri.scheme == "tls":
             writer = getattr(transport, "_io_writer", None)
             if writer is None or writer.get_extra_info("ssl_object") is None:
                 raise _NotEncrypted("nats: the server offers no encryption")
+        self.introduced += 1
         command: bytes = super()._connect_command()
         return command
 
@@ -99,24 +103,48 @@ class _NotEncrypted(Error):
 class _Trouble:
     """What went wrong last, and whether another attempt could end differently."""
 
-    def __init__(self, access: Access, client: Client) -> None:
+    def __init__(self, access: Access, client: _EncryptedClient) -> None:
         self.access = access
         self.client = client
         self.last: Exception | None = None
         self.refused = asyncio.Event()
         self.connected = False
         self.closing: asyncio.Future[None] | None = None
+        self.cuts = 0  # in a row, each right after our key was shown
+        self._introduced = 0
+
+    def up(self) -> None:
+        """The connection is there again."""
+        self.cuts = 0
 
     async def heard(self, error: Exception) -> None:
         """nats-py's error callback: without one it prints every failed attempt with its trace."""
         log.log(logging.INFO if self.connected else logging.DEBUG, "queue: %s", _words(error))
         self.last = error
+        refused = self._refuses(error)
         if not self.connected:
-            if _refuses(error) or _certificate_error(error) or isinstance(error, _NotEncrypted):
+            if refused or _certificate_error(error) or isinstance(error, _NotEncrypted):
                 self.refused.set()
-        elif _refuses(error) and self.closing is None:
+        elif refused and self.closing is None:
             # nats-py would try this key again, twice a second, for ever.
             self.closing = asyncio.ensure_future(self.client.close())
+
+    def _refuses(self, error: Exception) -> bool:
+        """Whether it is our key that is not wanted (and not one subject of many).
+
+        A server says so and closes; over TLS its word is mostly lost in that, so a key counts as
+        refused also where the connection ends again and again as soon as it was shown.
+        """
+        shown = self.client.introduced > self._introduced
+        self._introduced = self.client.introduced
+        text = str(error).lower()
+        if any(word in text for word in NOT_OURS) and "permissions violation" not in text:
+            self.cuts = MAX_CUTS
+        elif isinstance(error, ConnectionRefusedError):
+            self.cuts = 0  # nobody listens
+        elif shown and isinstance(error, OSError):
+            self.cuts += 1
+        return self.cuts >= (MAX_CUTS if self.connected else FIRST_CUTS)
 
     def sentence(self) -> str:
         """For the operator; it holds no key."""
@@ -128,7 +156,7 @@ class _Trouble:
             return f"The certificate at {where} is not trusted: {certificate.verify_message}."
         if isinstance(self.last, _NotEncrypted):
             return f"The server at {where} offers no encryption, but its address asks for it."
-        if _refuses(self.last):
+        if self.cuts >= FIRST_CUTS:
             return f"The queue at {where} refuses the key of {self.access.name}."
         return f"No queue answers at {where} ({_words(self.last)})."
 
@@ -160,14 +188,15 @@ def _trust(access: Access) -> ssl.SSLContext:
     return context
 
 
-def _calling(callback: Callback | None) -> Callable[[], Awaitable[None]]:
+def _calling(*callbacks: Callback | None) -> Callable[[], Awaitable[None]]:
     async def call() -> None:
-        try:
-            outcome = callback() if callback else None
-            if inspect.isawaitable(outcome):
-                await outcome
-        except Exception:
-            log.exception("what hears of the connection failed")
+        for callback in callbacks:
+            try:
+                outcome = callback() if callback else None
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception:
+                log.exception("what hears of the connection failed")
 
     return call
 
@@ -189,12 +218,6 @@ async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
     for task in done:
         if not task.cancelled() and task.exception():
             log.debug("closing: %r", task.exception())
-
-
-def _refuses(error: Exception) -> bool:
-    """Whether it is this key that is not wanted (and not one subject of many)."""
-    text = str(error).lower()
-    return any(word in text for word in NOT_OURS) and "permissions violation" not in text
 
 
 def _certificate_error(error: object) -> ssl.SSLCertVerificationError | None:

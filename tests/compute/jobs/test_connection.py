@@ -125,6 +125,17 @@ async def test_a_wrong_key_is_refused_at_once_and_in_words_without_it() -> None:
             await asyncio.wait_for(connect(Access(broker.bot.urls)), 20)
 
 
+@pytest.mark.parametrize("scheme", ["tls", "wss"])
+async def test_a_wrong_key_is_told_also_where_the_servers_word_is_lost(
+    scheme: str, free_port: int
+) -> None:
+    """Over TLS the server closes with our next word unread, and its own is mostly lost in that."""
+    async with serving(scheme, free_port) as broker:
+        wrong = dataclasses.replace(broker.worker("anna"), seed=new_seed())
+        with pytest.raises(ConnectionRefused, match="refuses the key of anna"):
+            await asyncio.wait_for(connect(wrong, patience_s=None), 20)
+
+
 async def test_a_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
     access = await asyncio.to_thread(broker.start)
