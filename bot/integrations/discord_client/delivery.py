@@ -179,12 +179,11 @@ class AnswerSender:
         assert self._parts.jobs is not None
         result_id = due.row.id
         before = await self._parts.results.message_of(result_id)
-        async with following.taken_over(result_id):
-            if before is not None and before != posted:
-                note = {"by direct message": BY_DM, "page only": ON_PAGE}.get(delivery, "")
-                link = _link(due.row, posted) if posted is not None else ""
-                view = ended_view(due.command, due.outcome, due.progress, link, note)
-                await following.finish(before, render(view, following.shown(result_id)))
+        if before is not None and before != posted:
+            note = {"by direct message": BY_DM, "page only": ON_PAGE}.get(delivery, "")
+            link = _link(due.row, posted) if posted is not None else ""
+            view = ended_view(due.command, due.outcome, due.progress, link, note)
+            await following.finish(result_id, before, render(view, following.shown(result_id)))
         if posted is not None:
             await self._parts.results.attach_message(
                 result_id, posted.channel_id, posted.message_id

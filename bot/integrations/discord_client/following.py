@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -105,16 +105,15 @@ class Following:
         if result_id in self._followed:
             self._followed[result_id].cancelling = True
 
-    @asynccontextmanager
-    async def taken_over(self, result_id: str) -> AsyncIterator[None]:
-        """Inside, and from then on, nothing here changes the message of that run."""
+    async def finish(self, result_id: str, posted: Posted, message: Message) -> None:
+        """The last edit; nothing here changes that message afterwards. May be repeated."""
         followed = self._followed.get(result_id)
-        if followed is None:
-            yield
-            return
-        followed.over = True
-        async with followed.lock:  # an edit that is under way is let through first
-            yield
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_EDIT_S):
+                if followed is None:
+                    await edit_in_channel(self._client, posted, message)
+                else:
+                    await self._finish(followed, message)
 
     def shown(self, result_id: str) -> Shown:
         """How such a message looks."""
@@ -176,13 +175,13 @@ class Following:
         target = channel.get_partial_message(int(followed.posted.message_id))
         return await _try(target.edit(view=message.layout, attachments=message.files()))
 
-    async def finish(self, posted: Posted, message: Message) -> bool:
-        """The last edit, which a new message has made necessary. May be repeated."""
-        try:
-            async with asyncio.timeout(LAST_EDIT_S):
-                return await edit_in_channel(self._client, posted, message)
-        except TimeoutError:
-            return False
+    async def _finish(self, followed: Followed, message: Message) -> None:
+        followed.over = True
+        async with followed.lock:  # an edit that is under way is let through first
+            for _ in range(LAST_TRIES):
+                if await self._edit(followed, message) is not Fate.LOST:
+                    return
+                await asyncio.sleep(EVERY_S)
 
 
 async def _try(edit: Any) -> Fate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -301,3 +302,18 @@ async def test_no_mention_but_the_askers_is_ever_made(world: World, jobs: FakeJo
         await once(world, jobs, "posted")
         new = await answered(world)
         assert new.pings == {alice.id} and "car" in message_text(new.json)
+
+
+async def test_a_private_run_is_followed_and_answered_in_private(
+    world: World, jobs: FakeJobs
+) -> None:
+    async with world.bot({"lap": replace(COMMANDS["lap"], private=True)}):
+        alice, reply = await asked(world)
+        assert reply.ephemeral
+        jobs.report(jobs.newest.row.id, state="running", words="lap 1")
+        await reply.finished(lambda r: "lap 1" in r.text)
+        await jobs.end(jobs.newest.row.id, result=RESULT)
+        await once(world, jobs, "by direct message")
+        assert (await answered(world)).channel is world.fake.dm(alice)
+        await reply.finished(lambda r: "finished" in r.text)
+    assert world.fake.channel_messages(world.fake.home.channels[0]) == []
