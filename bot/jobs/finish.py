@@ -73,6 +73,9 @@ class Finisher:
                 desk.on_answer()
 
         def change(db: Database) -> bool:
+            if run.attempt:  # a last word may be the first that was heard
+                held = (run.attempt, run.worker, run.machine, run.started_at)
+                ledger.claim(db, run.id, *held)
             return ledger.end_run(db, run.id, ending, files)
 
         first = await self._dispatcher.change(change, over)

@@ -34,7 +34,7 @@ class Listener:
         self._desk = desk
         self._dispatcher = dispatcher
         self._finisher = finisher
-        self._clearing: set[tuple[str, str]] = set()
+        self._clearing: dict[tuple[str, str], bytes] = {}  # the newest state of each
 
     def on_card(self, worker: str, raw: bytes | None, age_s: float) -> None:
         """A worker's card came, or was taken away."""
@@ -140,20 +140,26 @@ class Listener:
 
     def _clear(self, worker: str, job: str, raw: bytes) -> None:
         """A state of a job that is over: whoever still runs it stops, then the state goes."""
-        if (worker, job) not in self._clearing:
-            self._clearing.add((worker, job))
-            self._desk.spawn(self._sweep(worker, job, raw), f"sweep {job}")
+        busy = (worker, job) in self._clearing
+        self._clearing[worker, job] = raw
+        if not busy:
+            self._desk.spawn(self._sweep(worker, job), f"sweep {job}")
 
-    async def _sweep(self, worker: str, job: str, raw: bytes) -> None:
+    async def _sweep(self, worker: str, job: str) -> None:
+        """Until nothing newer came meanwhile."""
+        queue, done = self._desk.queue, b""
         try:
-            if b'"running"' in raw:
-                await self._desk.queue.cancel(worker, job)
-            if b'"running"' not in raw or self._desk.presence.job(worker) != job:
-                await self._desk.queue.forget(worker, job)
+            while (raw := self._clearing[worker, job]) is not done:
+                runs = b'"running"' in raw
+                if runs:
+                    await queue.cancel(worker, job)
+                if not runs or self._desk.presence.job(worker) != job:
+                    await queue.forget(worker, job)
+                done = raw
         except QueueDown as error:
             log.info("an old state of job %s stays for now: %s", job, error)
         finally:
-            self._clearing.discard((worker, job))
+            del self._clearing[worker, job]
 
     def _checked(self, name: str, partial: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
         """A partial result, when the tool knows such a thing."""

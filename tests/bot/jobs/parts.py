@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
@@ -196,6 +197,19 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def messages(broker: Broker, stream: str = "JOBS") -> int:
+    """How many a stream holds."""
+    async with broker.client() as client:
+        return int((await client.jetstream().stream_info(stream)).state.messages)
+
+
+async def until_holds(broker: Broker, stream: str, most: int = 0) -> None:
+    """Wait until a stream holds no more than ``most`` messages."""
+    async with asyncio.timeout(WAIT_S):
+        while await messages(broker, stream) > most:  # noqa: ASYNC110 -- the server says nothing
+            await asyncio.sleep(0.02)
+
+
 @dataclass(frozen=True)
 class Given:
     """A job that the puppet was handed."""
@@ -225,7 +239,18 @@ class Puppet:
         """Listen, and show a card."""
         await self.client.subscribe(self._inbox, cb=self._pulled.put)
         await self.client.subscribe(cancel_subject(self.name), cb=self._stop)
-        await self.show()
+        self._showing = asyncio.create_task(self._keep_showing())
+
+    async def end(self) -> None:
+        """Show no card any more; the last one stays."""
+        self._showing.cancel()
+        await asyncio.gather(self._showing, return_exceptions=True)
+
+    async def _keep_showing(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                await self.show()
+            await asyncio.sleep(SHORT.card_s)
 
     async def show(self, job: str = "", **more: Any) -> None:
         """Write the card."""
@@ -239,6 +264,7 @@ class Puppet:
 
     async def leave(self) -> None:
         """Take the card away."""
+        await self.end()
         headers = {"KV-Operation": "DEL"}
         await self.js.publish(f"$KV.{CARD_BUCKET}.{self.name}", b"", headers=headers)
 
@@ -320,5 +346,6 @@ async def puppet(
         played = Puppet(name, client, lanes)
         await played.begin()
         yield played
+        await played.end()
     finally:
         await client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ ANY = frozenset({"any"})
 
 
 def state(worker: str = "alice", attempt: int = 1, phase: str = "running", **more: Any) -> JobState:
-    values = {"ticket": "right", "started_at": 1.0, "updated_at": 1.0} | more
-    return JobState(job=JOB, worker=worker, attempt=attempt, phase=phase, **values)
+    values = {"ticket": "right", "started_at": 1.0, "updated_at": 1.0, "phase": phase} | more
+    return JobState.model_validate({"job": JOB, "worker": worker, "attempt": attempt} | values)
 
 
 def out(**more: Any) -> Run:
@@ -146,8 +147,6 @@ def test_files_of_wrong_names_types_or_sizes_are_not_believed(file: dict[str, An
     text = state(phase="done", artefacts=[good]).model_dump_json()
     assert read_state("alice", JOB, text.encode()).artefacts
     for name, value in file.items():
-        import json
-
         raw = json.loads(text)
         raw["artefacts"][0][name] = value
         with pytest.raises(Disbelieved):
