@@ -17,6 +17,7 @@ class Engine:
     ``context_gib``: CUDA context, communicators and graphs, taken out of its share or (SGLang,
     whose share means weights and cache alone) from the rest. ``mixes``: prompt tokens ride in
     decode steps (in-flight batching, chunked prefill) instead of passes of their own.
+    ``frees_window``: layers with a window give back the cache of tokens that left it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Engine:
     reserved_output: float
     context_gib: float
     mixes: bool = True
+    frees_window: bool = True
 
 
 # Defaults of each engine's own documentation for a server; research versions differ.
@@ -36,14 +38,16 @@ ENGINES = {
     for item in (
         Engine("vllm", "vllm", 8192, 1024, 0.90, 1.0, 0.6, 0.6),
         Engine("sglang", "sglang", 8192, 2048, 0.92, 1.0, 0.6, 0.0, mixes=False),
-        Engine("tensorrt-llm", "tensorrt-llm", 8192, 2048, 1.0, 0.90, 1.0, 0.6),
-        Engine("lmdeploy", "lmdeploy", 8192, 256, 1.0, 0.80, 0.6, 0.6, mixes=False),
+        Engine("tensorrt-llm", "tensorrt-llm", 8192, 2048, 1.0, 0.90, 1.0, 0.6, frees_window=False),
+        Engine(
+            "lmdeploy", "lmdeploy", 8192, 256, 1.0, 0.80, 0.6, 0.6, mixes=False, frees_window=False
+        ),
         Engine("atom", "atom", 16384, 512, 0.90, 1.0, 0.6, 0.6, mixes=False),
-        Engine("deepspeed", "vllm", 8192, 256, 0.90, 1.0, 1.0, 0.6),
+        Engine("deepspeed", "vllm", 8192, 256, 0.90, 1.0, 1.0, 0.6, frees_window=False),
         Engine("llama.cpp", "llama.cpp", 512, 256, 1.0, 1.0, 1.0, 0.3),
         Engine("ollama", "llama.cpp", 512, 256, 1.0, 1.0, 1.0, 0.3),
-        Engine("exllamav2", "exllamav2", 2048, 256, 1.0, 1.0, 1.0, 0.4),
-        Engine("gpt-fast", "gpt-fast", 8192, 1, 1.0, 1.0, 1.0, 0.6),
+        Engine("exllamav2", "exllamav2", 2048, 256, 1.0, 1.0, 1.0, 0.4, frees_window=False),
+        Engine("gpt-fast", "gpt-fast", 8192, 1, 1.0, 1.0, 1.0, 0.6, frees_window=False),
     )
 }
 

@@ -55,9 +55,13 @@ class Device:
         return "hbm" if stacked and self.arch != "Ada" else "gddr"
 
     @property
-    def plain_tflops(self) -> float:
-        """Rate of ordinary arithmetic beside the matrix units, which unpacks quantised weights."""
-        return self.rates["fp16"] / _matrix_gain(self)
+    def unpack_tops(self) -> float:
+        """Rate of the ordinary arithmetic, beside the matrix units, that unpacks quantised weights.
+
+        Four 8-bit multiply-adds go in one instruction (dp4a) everywhere but on Apple's GPUs.
+        """
+        at_once = 1.0 if self.vendor == "Apple" else 4.0
+        return at_once * self.rates["fp16"] / _matrix_gain(self)
 
     @property
     def halves_fp32_accumulation(self) -> bool:

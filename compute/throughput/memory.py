@@ -16,6 +16,9 @@ from compute.throughput.parallel import Layout
 GIB = float(1 << 30)
 # live buffers of the widest point of a pass, in hidden vectors per prompt token
 LIVE_VECTORS = 12.0
+SAMPLING_BYTES = 8.0  # logits and probabilities in fp32, kept for as many sequences as may run
+MOST_SAMPLED = 2048
+MOST_TOKENS = 8192  # of one pass
 MOST_SEQUENCES = 10**9
 
 
@@ -76,7 +79,7 @@ def fit_memory(
         (
             item.context_bytes * item.share / layout.pp,
             item.index_bytes * item.share / layout.pp,
-            item.window,
+            item.window if engine.frees_window else 0,
         )
         for item in found
         if item.context_bytes
@@ -102,5 +105,9 @@ def _looked_up(model: ModelSpec, bits: ModuleBits) -> float:
 
 
 def _activations(model: ModelSpec, layout: Layout, engine: Engine) -> float:
-    tokens = min(engine.prompt_chunk, 8192)
-    return tokens * model.hidden * ACTIVATION_BYTES * LIVE_VECTORS / math.sqrt(max(1, layout.tp))
+    """Buffers of the widest pass, and the logits of every sequence with what is sampled from."""
+    tokens = min(engine.prompt_chunk, MOST_TOKENS)
+    wide = tokens * model.hidden * ACTIVATION_BYTES * LIVE_VECTORS / math.sqrt(max(1, layout.tp))
+    if engine.prompt_chunk < MOST_TOKENS:  # engines for one person sample a sequence at a time
+        return wide
+    return wide + SAMPLING_BYTES * model.vocab * min(engine.most_running, MOST_SAMPLED)

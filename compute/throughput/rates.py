@@ -133,7 +133,7 @@ def _line(
         rate *= 2.0
     s_per_byte = 1.0 / (device.bandwidth_gbs * 1e9 * reached)
     if weights.bits < 16 and item.kind in WEIGHT_KINDS and reads_gguf(engine):
-        unpack_s = p["compute.unpack"] / (device.plain_tflops * 1e12)
+        unpack_s = p["compute.unpack"] / (device.unpack_tops * 1e12)
         s_per_byte = combine(s_per_byte, unpack_s * 8.0 / weights.bits, p["roofline.sharpness"])
     return Line(item, s_per_byte, 1.0 / (rate * 1e12 * done))
 
@@ -142,9 +142,11 @@ def _bandwidth_share(
     item: Operator, device: Device, engine: Engine, weights: WeightDtype, p: Parameters
 ) -> float:
     """Part of the nominal bandwidth an operator of this kind reaches."""
-    share = p[f"bandwidth.{device.memory_kind}"] * _amd(device, p, "bandwidth.amd")
+    share = p[f"bandwidth.{device.memory_kind}"]
+    if device.memory_kind == "hbm":
+        share *= _amd(device, p, "bandwidth.amd")
     if item.kind in WEIGHT_KINDS:
-        share *= p.get(f"bandwidth.{weights.family}", 1.0)
+        share *= p.get(f"bandwidth.{_kernels(device, engine, weights)}", 1.0)
         if item.kind == "experts":
             share *= p["bandwidth.experts"]
         if engine.group in LOCAL_ENGINES and device.memory_kind == "hbm":
@@ -156,6 +158,12 @@ def _bandwidth_share(
     else:
         share *= p["bandwidth.state"]
     return share
+
+
+def _kernels(device: Device, engine: Engine, weights: WeightDtype) -> str:
+    """Whose kernels read the weights: fp4 without fp4 units is unpacked as other 4-bit formats."""
+    unpacked = weights.family == "fp4" and "fp4" not in device.rates
+    return "int4" if unpacked and not reads_gguf(engine) else weights.family
 
 
 def _compute_share(
@@ -203,7 +211,7 @@ def _step_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameter
 def _eager_seconds(model: ModelSpec, device: Device, engine: Engine, p: Parameters) -> float:
     """Launching the kernels of a pass with prompt tokens, which runs without recorded graphs.
 
-    The host launches them one by one, so neither the GPU nor its maker matters.
+    The host launches them one by one, so the GPU does not matter; its maker's libraries do.
     """
     if reads_gguf(engine):
         return _step_seconds(model, device, engine, p) * p["overhead.prefill_gguf"]
@@ -214,4 +222,4 @@ def _eager_seconds(model: ModelSpec, device: Device, engine: Engine, p: Paramete
         layers += mixer.layers * (0.5 + extra)
     for ffn in model.feed_forwards:
         layers += ffn.layers * (0.5 + (p["overhead.eager_moe"] if ffn.experts else 0.0))
-    return layers * p["overhead.eager_layer_us"] * US
+    return layers * p["overhead.eager_layer_us"] * US * _amd(device, p, "overhead.eager_amd")

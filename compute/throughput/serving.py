@@ -108,10 +108,14 @@ def _shared_prompt(
 def _prompts_ahead(
     p: Parameters, shared_s: float, others_s: float, decode_s: float, running: float
 ) -> float:
-    """Seconds of others' prompts before one's own first token; at most half of them all."""
+    """Seconds of others' prompts before one's own first token; at most half of them all.
+
+    Some come at random, as the share of time spent on prompts says; a part of all others comes
+    along with one's own, because requests that began together also end together.
+    """
     if others_s <= 0:
         return 0.0
     work = running * shared_s
     pressure = work / (work + decode_s)
     ahead = p["serving.contention"] * pressure / max(1e-9, 1.0 - pressure)
-    return min(ahead * shared_s, 0.5 * others_s)
+    return min(ahead * shared_s + p["serving.clumping"] * others_s, 0.5 * others_s)
