@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from urllib.parse import urlencode
 
 from aiohttp import web
 from markupsafe import Markup
@@ -29,6 +30,7 @@ DELETE_KEY = re.compile(r"[A-Za-z0-9_-]{20,100}")
 READS_PER_MINUTE = 600  # suggestions, pages and pictures of one visitor
 PREVIEWS_PER_MINUTE = 120  # a slider held down asks two or three times a second, then rests
 SHOWN = 60
+LONGEST_QUERY = 4000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,14 @@ def typed_line(command: Command, inputs: Mapping[str, JsonValue]) -> str:
 def typeable(value: JsonValue) -> bool:
     """Whether a value can stand in a command line."""
     return not isinstance(value, dict | list)
+
+
+def form_address(command: Command, inputs: Mapping[str, JsonValue]) -> str:
+    """The tool's form with these inputs in it, as far as an address carries them."""
+    given = {o.name: v for k, v in inputs.items() if typeable(v) and (o := command.option(k))}
+    query = urlencode({k: str(v) for k, v in given.items() if v is not None})
+    address = f"/tools/{command.name}"
+    return f"{address}?{query}" if query and len(query) <= LONGEST_QUERY else address
 
 
 def left_out(command: Command, inputs: Mapping[str, JsonValue]) -> list[str]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.render.html import CHART_HEIGHT, CHART_WIDTH
 from bot.runner import Outcome
 from bot.view import File, Heading, Text, View, plain
-from bot.web.answering import kept_answer, left_out, limit_reads, show, typed_line
+from bot.web.answering import form_address, kept_answer, left_out, limit_reads, show, typed_line
 from bot.web.errors import Problem, json_response
 from bot.web.guard import FILE_POLICY, unlisted
 from bot.web.pages import page_response
@@ -36,6 +36,7 @@ async def result_page(request: web.Request) -> web.Response:
         left_out=left_out(command, row.inputs),
         result_id=row.id,
         tool=command.tool,
+        form=form_address(command, row.inputs),
         url=f"{base}/r/{row.id}",
         headline=_headline(shown.view),
         description=_description(shown.view),

@@ -46,6 +46,15 @@ async def test_the_page_is_whole_and_kept_out_of_indexes(pages: Pages) -> None:
         assert part in text, part
 
 
+async def test_the_page_leads_back_to_the_form_with_its_inputs(pages: Pages) -> None:
+    text = await pages.page(f"/r/{await ask(pages, '/kv layers:32 model:a&b=<c>')}")
+    found = re.search(r'<p class="crumb"><a href="([^"]*)">KV cache</a>', text)
+    assert found is not None
+    form = await pages.page(found[1].replace("&amp;", "&"))
+    assert 'name="layers" value="32"' in form
+    assert 'name="model" value="a&amp;b=&lt;c&gt;"' in form
+
+
 async def test_the_json_has_the_numbers_and_nobody(pages: Pages) -> None:
     asker = Asker("discord", user_id="111", guild_id="222", channel_id="333", private=True)
     outcome = await pages.services.runner.run(COMMANDS["kv"].tool, {"layers": 32}, asker)
