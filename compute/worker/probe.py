@@ -22,6 +22,7 @@ from compute.jobs.job import Machine
 from content.gpus import load_gpus
 
 GIB = 2**30
+DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # the driver's; the second is WSL's
 ASK_S = 30.0  # a driver without its persistence daemon takes seconds to wake the card
 FIELDS = ("index", "uuid", "name", "memory.total", "driver_version", "compute_cap")
 ASK_TORCH = """
@@ -91,8 +92,8 @@ def one_line(machine: Machine) -> str:
 
 
 def _gpu(visible: str | None) -> dict[str, object]:
-    if visible is not None and not visible.strip(" ,-1"):
-        return {}  # "" and "-1" hide every GPU
+    if visible is not None and visible.strip() in ("", "-1"):
+        return {}  # CUDA's way to hide every GPU
     first = (visible or "0").split(",")[0].strip()
     rows = [] if first.startswith("MIG-") else _smi_rows()
     chosen = [row for row in rows if first == row["index"] or row["uuid"].startswith(first)]
@@ -122,7 +123,8 @@ def _from_smi(row: Mapping[str, str]) -> dict[str, object]:
 
 
 def _from_torch() -> dict[str, object]:
-    if importlib.util.find_spec("torch") is None:
+    # Importing it takes 3 s, for nothing where it was built without CUDA or no driver is loaded.
+    if not _cuda() or not any(Path(device).exists() for device in DEVICES):
         return {}
     try:
         facts = json.loads(_output([sys.executable, "-c", ASK_TORCH], ASK_S * 2) or "{}")
