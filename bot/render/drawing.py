@@ -34,6 +34,7 @@ NAME_CHARS = 44  # of a line in the legend
 BAR_NAME_CHARS = 26
 MOST_SERIES = 6
 MOST_BARS = 10
+ROW_SHARE = 0.06  # of the plot's height, for one row of words
 FEW_DECADES = 2.5  # below it a logarithmic axis also has 2 and 5
 COLOURS_KEPT = 128  # six lines, bands, their smoothed edges, and the ink
 
@@ -102,6 +103,7 @@ def _lines(figure: Figure, axes: Axes, chart: Chart, palette: Palette) -> None:
     for mark in chart.marks:
         plot.mark(axes, mark, palette)
     _from_zero(axes, chart)
+    _headroom(axes, chart)
     top = _head(figure, axes, chart, palette, legend=len(shown) > 1)
     _fit(figure, axes, top)
     labels = plot.Labels(axes, palette, WIDTH)
@@ -170,6 +172,16 @@ def _from_zero(axes: Axes, chart: Chart) -> None:
         axes.set_xlim(left=0)
     if not chart.log_y:
         axes.set_ylim(bottom=0)
+
+
+def _headroom(axes: Axes, chart: Chart) -> None:
+    """Room above the lines for the words of the vertical ones, a row each."""
+    rows = sum(reference.axis == "x" for reference in chart.references)
+    low, high = axes.get_ylim()
+    if chart.log_y:
+        axes.set_ylim(top=high * (high / low) ** (ROW_SHARE * rows))
+    else:
+        axes.set_ylim(top=high + (high - low) * ROW_SHARE * rows)
 
 
 def _head(figure: Figure, axes: Axes, chart: Chart, palette: Palette, *, legend: bool) -> float:

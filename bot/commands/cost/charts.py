@@ -78,7 +78,7 @@ def _references(result: CostResult) -> tuple[Reference, ...]:
     even = result.breakeven.requests_per_day if result.breakeven else None
     xs = [x for curve in result.curves for x in curve.xs]
     if even is not None and min(xs) <= even <= max(xs):
-        made.append(Reference("x", even, f"break-even: {count(even)}"))
+        made.append(Reference("x", even, f"break-even: {number(even)}"))
     return tuple(made)
 
 
