@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from nats.aio.client import Client
@@ -21,6 +22,8 @@ from compute.broker.workers import add_worker, remove_worker
 from compute.jobs.connection import connect
 
 GONE_S = 10.0
+# The server is nobody's child. Should the tests be killed, the pipe ends and the server with them.
+LEASH = 'read _; p=$(cat "$0") && grep -q nats.conf "/proc/$p/cmdline" && kill -9 "$p"'
 
 
 class Broker:
@@ -101,8 +104,21 @@ async def running_broker(
     """
     with tempfile.TemporaryDirectory(prefix="k2c-broker-") as made:
         broker = Broker(folder or Path(made) / "broker", listen, public_url)
-        try:
-            await asyncio.to_thread(broker.start)
-            yield broker
-        finally:
-            await asyncio.to_thread(broker.stop)
+        with _leash(broker.folder):
+            try:
+                await asyncio.to_thread(broker.start)
+                yield broker
+            finally:
+                await asyncio.to_thread(broker.stop)
+
+
+@contextmanager
+def _leash(folder: Path) -> Iterator[None]:
+    command = ["/bin/sh", "-c", LEASH, str(folder / "nats.pid")]
+    shell = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        shell.communicate()
