@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.jobs.counters import Counters
-from bot.jobs.order import Hand
+from bot.jobs.order import SHORT_S, Hand
 from bot.jobs.presence import Presence
 from bot.jobs.run import Ask, Run
 from bot.store import Store
@@ -32,6 +32,7 @@ class Desk:
         self.clock = clock
         self.runs: dict[str, Run] = {}
         self.out: dict[str, Run] = {}  # those of them that are on the broker
+        self.usual_s: dict[str, float] = {}  # lane -> run time, the last ones most
         self.run_of: dict[str, str] = {}  # result -> run, for asks that still wait
         self.tools: dict[str, AnyTool] = {}
         self.schemas: dict[str, str] = {}
@@ -105,6 +106,15 @@ class Desk:
     def hands(self) -> list[Hand]:
         """Who could take a job now."""
         return self.presence.hands(self.running()) if self.queue.up else []
+
+    def took(self, lane: str, run_s: float) -> None:
+        """A run of ``lane`` was done in ``run_s``."""
+        usual_s = self.usual_s.setdefault(lane, run_s)
+        self.usual_s[lane] = max(run_s / 2, usual_s + (run_s - usual_s) / 10)
+
+    def short_lanes(self) -> frozenset[str]:
+        """Those whose runs are over before we could send the next one."""
+        return frozenset(lane for lane, s in self.usual_s.items() if s < SHORT_S)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run ``work`` beside everything else; an error of it is in the log."""

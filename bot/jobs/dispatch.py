@@ -65,11 +65,11 @@ class Dispatcher:
         await self._change(_nothing, _nothing)
 
     async def _change(self, work: Callable[[Database], T], then: Callable[[T], object]) -> T:
-        hands, now = self._desk.hands(), self._desk.clock()
+        hands, short, now = self._desk.hands(), self._desk.short_lanes(), self._desk.clock()
 
         def both(db: Database) -> tuple[T, list[order.Taken]]:
             value = work(db)
-            return value, order.take(db, hands, now)
+            return value, order.take(db, hands, now, short)
 
         value, taken = await self._desk.store.write(both)
         then(value)

@@ -13,6 +13,7 @@ from bot.jobs import ledger
 from bot.jobs.desk import Desk
 from bot.jobs.dispatch import Dispatcher, withdraw
 from bot.jobs.files import Files
+from bot.jobs.order import SHORT_S
 from bot.jobs.run import Ending, Run
 from bot.jobs.words import File
 from bot.store import StoreError
@@ -69,6 +70,7 @@ class Finisher:
             desk.drop(run)
             if first:
                 cause = ending.cause
+                desk.took(run.lane, ending.run_s if ending.state == "done" else SHORT_S)
                 desk.counters.over(run.id, run.tool, ending.state, cause, ending.run_s)
                 desk.on_answer()
 

@@ -156,6 +156,16 @@ def test_no_more_goes_out_than_free_workers_can_take_and_one(queue: Queue) -> No
     assert queue.take(hand("v", free=False), hand("w", free=False)) == ["a3"]
 
 
+def test_runs_shorter_than_our_way_there_lie_ready_in_a_few(queue: Queue) -> None:
+    for n in range(9):
+        queue.ask("a", f"a{n}")
+    busy = hand(free=False)
+    taken = order.take(queue.db, [busy], 1.0, frozenset({"sm90"}))
+    assert len(taken) == 1
+    assert len(order.take(queue.db, [busy], 1.0, frozenset({"any"}))) == 3
+    assert order.take(queue.db, [busy], 1.0, frozenset({"any"})) == []
+
+
 def test_nothing_goes_out_while_nobody_is_there_or_can_do_it(queue: Queue) -> None:
     queue.ask("a", "a0")
     assert queue.take() == []

@@ -67,14 +67,16 @@ async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
     broker: Broker, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    async with running_bot(broker, tmp_path, FAST) as bot:
-        async with running_worker(broker.worker("box"), "box"):
-            result_id = await bot.run("sleeper", seconds=3.0, path=str(pids))
-            await written(pids)
-            await asyncio.to_thread(broker.kill)
-            await asyncio.sleep(0.5)
-            await asyncio.to_thread(broker.start)
-            await recorded_once(bot, broker, result_id, 1)
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        running_worker(broker.worker("box"), "box"),
+    ):
+        result_id = await bot.run("sleeper", seconds=3.0, path=str(pids))
+        await written(pids)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(broker.start)
+        await recorded_once(bot, broker, result_id, 1)
     assert len(pids_in(pids)) == 1
 
 
@@ -82,70 +84,78 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_is_dead_before_the_nex
     broker: Broker, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    async with running_bot(broker, tmp_path, FAST) as bot:
-        async with proxied(broker.worker("box")) as (proxy, access):
-            async with running_worker(access, "box"):
-                result_id = await bot.run("sleeper", seconds=5.0, path=str(pids))
-                [first] = await written(pids)
-                async with running_worker(broker.worker("other"), "other"):
-                    proxy.cut()
-                    await gone([first])
-                    await written(pids, 2)
-                    proxy.mend()
-                    await recorded_once(bot, broker, result_id, 2)
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        proxied(broker.worker("box")) as (proxy, access),
+        running_worker(access, "box"),
+    ):
+        result_id = await bot.run("sleeper", seconds=5.0, path=str(pids))
+        [first] = await written(pids)
+        async with running_worker(broker.worker("other"), "other"):
+            proxy.cut()
+            await gone([first])
+            await written(pids, 2)
+            proxy.mend()
+            await recorded_once(bot, broker, result_id, 2)
 
 
 async def test_a_frozen_worker_that_wakes_records_nothing(broker: Broker, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    async with running_bot(broker, tmp_path, FAST) as bot:
-        async with running_worker(broker.worker("box"), "box") as box:
-            result_id = await bot.run("sleeper", seconds=2.0, path=str(pids))
-            [first] = await written(pids)
-            await bot.until(result_id, "running")
-            box.send(signal.SIGSTOP)
-            async with running_worker(broker.worker("other"), "other"):
-                await written(pids, 2)
-                assert not runs(first)
-                box.send(signal.SIGCONT)
-                await recorded_once(bot, broker, result_id, 2)
-            # It is as good as new.
-            again = await bot.run("null", size=1)
-            await bot.until(again, "done")
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        running_worker(broker.worker("box"), "box") as box,
+    ):
+        result_id = await bot.run("sleeper", seconds=2.0, path=str(pids))
+        [first] = await written(pids)
+        await bot.until(result_id, "running")
+        box.send(signal.SIGSTOP)
+        async with running_worker(broker.worker("other"), "other"):
+            await written(pids, 2)
+            assert not runs(first)
+            box.send(signal.SIGCONT)
+            await recorded_once(bot, broker, result_id, 2)
+        # It is as good as new.
+        again = await bot.run("null", size=1)
+        await bot.until(again, "done")
 
 
 async def test_a_running_job_is_cancelled_and_its_process_ends(
     broker: Broker, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    async with running_bot(broker, tmp_path, FAST) as bot:
-        async with running_worker(broker.worker("box"), "box"):
-            result_id = await bot.run("sleeper", seconds=LONG, path=str(pids))
-            [pid] = await written(pids)
-            await bot.until(result_id, "running")
-            assert await bot.cancel(result_id) == "cancelling"
-            await bot.until(result_id, "cancelled")
-            await gone([pid])
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        running_worker(broker.worker("box"), "box"),
+    ):
+        result_id = await bot.run("sleeper", seconds=LONG, path=str(pids))
+        [pid] = await written(pids)
+        await bot.until(result_id, "running")
+        assert await bot.cancel(result_id) == "cancelling"
+        await bot.until(result_id, "cancelled")
+        await gone([pid])
 
 
 async def test_progress_partial_results_and_files_come_through(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with running_bot(broker, tmp_path, FAST) as bot:
-        async with running_worker(broker.worker("box"), "box"):
-            slow = await bot.run("sleeper", seconds=1.5)
-            told = [progress async for progress in bot.jobs.watch(slow)]
-            assert any(0 < p.fraction < 1 and p.partial and p.words == "sleeping" for p in told)
-            assert told[-1].state == "done"
-            files = await bot.run("maker", size=2_000_000)
-            await bot.until(files, "done")
-            kept = await bot.jobs.files(files)
-            assert [(f.name, f.size) for f in kept] == [("note.txt", 4), ("table.csv", 2_000_000)]
-            refused = await bot.run("refuser", size=2)
-            await bot.until(refused, "refused")
-            row = await bot.results.get(refused)
-            assert row is not None and row.refusal is not None and row.refusal.field == "size"
-            crashed = await bot.run("crasher")
-            assert "crash" in (await bot.until(crashed, "failed")).words
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        running_worker(broker.worker("box"), "box"),
+    ):
+        slow = await bot.run("sleeper", seconds=1.5)
+        told = [progress async for progress in bot.jobs.watch(slow)]
+        assert any(0 < p.fraction < 1 and p.partial and p.words == "sleeping" for p in told)
+        assert told[-1].state == "done"
+        files = await bot.run("maker", size=2_000_000)
+        await bot.until(files, "done")
+        kept = await bot.jobs.files(files)
+        assert [(f.name, f.size) for f in kept] == [("note.txt", 4), ("table.csv", 2_000_000)]
+        refused = await bot.run("refuser", size=2)
+        await bot.until(refused, "refused")
+        row = await bot.results.get(refused)
+        assert row is not None and row.refusal is not None and row.refusal.field == "size"
+        crashed = await bot.run("crasher")
+        assert "crash" in (await bot.until(crashed, "failed")).words
 
 
 async def test_many_runs_of_many_people_are_each_recorded_once_and_in_turn(
