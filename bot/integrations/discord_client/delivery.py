@@ -91,7 +91,7 @@ class AnswerSender:
         client = self._connected()
         due = await self._due(effect)
         if due is None:
-            raise Never("the answer was deleted, or its time is over")
+            raise Never("the answer was deleted, its time is over, or its command is gone")
         if due.progress is not None and due.progress.state == "cancelled":
             return await self._arrived(client.following, due, "", None)
         if due.outcome.unfinished:
@@ -132,9 +132,10 @@ class AnswerSender:
         result_id = effect.key.removeprefix(KEY)
         row = await self._parts.results.get(result_id)
         command = self._parts.commands.get(row.tool) if row is not None else None
-        if row is None or command is None or self._parts.jobs is None:
+        if row is None or command is None:
             return None
-        progress = await self._parts.jobs.progress(result_id)
+        jobs = self._parts.jobs
+        progress = await jobs.progress(result_id) if jobs is not None else None
         return Due(command, row, restore(command.tool, row), progress)
 
     async def _places(self, client: K2CClient, row: StoredResult) -> AsyncIterator[Place]:
@@ -176,7 +177,6 @@ class AnswerSender:
         self, following: Following, due: Due, delivery: Delivery, posted: Posted | None
     ) -> Receipt:
         """Say in the progress message where the answer is, and keep it. May be repeated."""
-        assert self._parts.jobs is not None
         result_id = due.row.id
         before = await self._parts.results.message_of(result_id)
         if before is not None and before != posted:
@@ -188,7 +188,8 @@ class AnswerSender:
             await self._parts.results.attach_message(
                 result_id, posted.channel_id, posted.message_id
             )
-        await self._parts.jobs.delivered(result_id, delivery)
+        if self._parts.jobs is not None:
+            await self._parts.jobs.delivered(result_id, delivery)
         where: Receipt = {"delivery": delivery}
         if posted is not None:
             where |= {"channel_id": posted.channel_id, "message_id": posted.message_id}

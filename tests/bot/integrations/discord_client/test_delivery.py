@@ -317,3 +317,17 @@ async def test_a_private_run_is_followed_and_answered_in_private(
         assert (await answered(world)).channel is world.fake.dm(alice)
         await reply.finished(lambda r: "finished" in r.text)
     assert world.fake.channel_messages(world.fake.home.channels[0]) == []
+
+
+async def test_an_answer_is_delivered_where_the_queue_cannot_be_used_any_more(
+    world: World, jobs: FakeJobs
+) -> None:
+    async with world.bot(COMMANDS) as bot:
+        _, reply = await asked(world)
+        bot.delivering.cancel()
+        await asyncio.gather(bot.delivering, return_exceptions=True)
+        await jobs.end(jobs.newest.row.id, result=RESULT)
+    world.jobs = None
+    async with world.bot(COMMANDS):
+        await answered(world)
+        await reply.finished(lambda r: "finished, see below" in r.text)
