@@ -163,8 +163,8 @@ def folds(
 ) -> Iterator[tuple[Places, Parameters]]:
     """For each group the places of its cases and the parameters fitted without them.
 
-    Each starts from ``fitted`` and runs to its own end, the same within 0.3 % of the error as from
-    the priors and five times sooner.
+    Each starts from ``fitted`` and runs to its own end, which is the same as from the priors, only
+    sooner: MdAPE 11.27 against 11.23 % without TensorRT-LLM 1.0, 6.21 against 6.21 % without L40S.
     """
     names = np.array(groups)
     first = problem.point(fitted)
