@@ -16,6 +16,7 @@ from pydantic import Field
 from compute.tool import Context, Needs, Request, Result, Tool
 
 KIB = 1024
+HARMLESS = ("HF_HUB_DISABLE_IMPLICIT_TOKEN",)  # says that no token shall be used
 
 
 class SelfcheckRequest(Request):
@@ -65,7 +66,7 @@ async def run(request: SelfcheckRequest, ctx: Context) -> SelfcheckResult:
         torch=machine.torch,
         steps=request.steps,
         file_sha256=digest,
-        secrets=tuple(sorted(name for name in os.environ if _looks_secret(name))),
+        secrets=tuple(sorted(filter(_looks_secret, os.environ))),
     )
 
 
@@ -80,7 +81,9 @@ async def _file(size_kib: int, ctx: Context) -> str:
 
 
 def _looks_secret(name: str) -> bool:
-    return any(word in name.upper() for word in ("TOKEN", "SECRET", "KEY", "PASSWORD", "SEED"))
+    return name not in HARMLESS and any(
+        word in name.upper() for word in ("TOKEN", "SECRET", "KEY", "PASSWORD", "SEED")
+    )
 
 
 def needs(request: SelfcheckRequest) -> Needs:

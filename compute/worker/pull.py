@@ -80,7 +80,6 @@ class Puller:
     async def take(self, *, everywhere: bool = False) -> Delivery | None:
         """A job if there is one now: of the lanes whose bell rang since, else of all."""
         rung, self._rung = self._rung, set()
-        self._bell.clear()
         self._exist |= rung
         if everywhere or not rung:
             await self._look()
@@ -97,6 +96,7 @@ class Puller:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.poll_s):
                 await self._bell.wait()
+        self._bell.clear()  # here, so that waiting again waits also where nothing could be taken
 
     def wake(self) -> None:
         """End a ``wait``."""
