@@ -8,11 +8,17 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psutil
 import pytest
+from pydantic import JsonValue
 
-from compute.jobs.job import Job
+from compute.context import LocalContext
+from compute.inputs import check_inputs
+from compute.jobs.job import Job, schema_of
 from compute.jobs.subjects import Timing
+from compute.throughput import TOOL
 from tests.bench.harness import figure, title
+from tests.bench.load import questions
 from tests.compute.worker.bot import BotHalf, bot_of
 from tests.fakes.broker import running_broker
 from tests.fakes.workers import WorkerProcess, running_worker
@@ -30,7 +36,8 @@ async def served(module: str = "") -> AsyncIterator[tuple[BotHalf, WorkerProcess
     async with running_broker() as broker, bot_of(broker, "box", timing=timing) as bot:
         access = broker.worker("box")
         async with running_worker(access, "box", timing=timing, module=module) as worker:
-            await bot.ended("null" if not module else "selfcheck")
+            if not module:
+                await bot.ended("null")
             yield bot, worker
 
 
@@ -83,6 +90,50 @@ async def test_files_of_20_mb() -> None:
     title("worker: a job with a file of 20 MB (s)")
     figure("asked to ended: made, sent, recorded", sent)
     figure("asked to fetched", fetched)
+
+
+@pytest.mark.bench
+async def test_a_real_small_job_in_a_warm_child() -> None:
+    inputs = questions(1, start=1, new_every=1)[0]
+    tool = "throughput"
+    async with served("compute.worker.child") as (bot, _):
+        took, inside = [], []
+        for _ in range(SINGLE // 2):
+            began = time.perf_counter()
+            end = await bot.ended(tool, inputs, schema_id=schema_of(TOOL))
+            assert end.phase == "done"
+            took.append(1000 * (time.perf_counter() - began))
+            inside.append(await direct_ms(inputs))
+    title("worker: a throughput question as a job in a warm child (ms)")
+    figure("asked to ended p50, p99", *percentiles(took))
+    figure("the same in this process p50, p99", *percentiles(inside))
+    figure("what the queue and the child add, p50", percentiles(took)[0] - percentiles(inside)[0])
+
+
+@pytest.mark.bench
+async def test_what_waiting_costs() -> None:
+    async with served() as (_, worker):
+        processes = [psutil.Process(pid) for pid in (worker.pid, *worker.below())]
+        before = [sum(process.cpu_times()[:2]) for process in processes]
+        await asyncio.sleep(IDLE_S)
+        used = [
+            100 * (sum(process.cpu_times()[:2]) - start) / IDLE_S
+            for process, start in zip(processes, before, strict=True)
+        ]
+        memory = [process.memory_info().rss / 2**20 for process in processes]
+    title(f"worker: waiting for {IDLE_S:g} s (worker, leash, warm child)")
+    figure("share of one core, %", *used)
+    figure("resident memory, MiB", *memory)
+
+
+async def direct_ms(inputs: dict[str, JsonValue]) -> float:
+    """The same question without queue or child."""
+    began = time.perf_counter()
+    context = LocalContext("http://127.0.0.1:9")
+    result = await TOOL.run(check_inputs(TOOL, inputs), context)
+    result.model_dump_json()
+    await context.close()
+    return 1000 * (time.perf_counter() - began)
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:
