@@ -15,11 +15,18 @@ template <> __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(f
   return __float2bfloat16_rn(v);
 }
 
-// 16 bytes of T: the widest load a thread can make.
-template <class T> struct alignas(16) Vec {
-  static constexpr int N = 16 / sizeof(T);
+// W neighbours of T in one load: 16 bytes, the widest one, unless said otherwise. With W = 1 the
+// same code takes rows that begin anywhere.
+template <class T, int W = 16 / sizeof(T)> struct alignas(W * sizeof(T)) Vec {
+  static constexpr int N = W;
   T v[N];
 };
+template <int W, class T> __device__ __forceinline__ Vec<T, W> load(const T* p) {
+  return *reinterpret_cast<const Vec<T, W>*>(p);
+}
+template <int W, class T> __device__ __forceinline__ void store(T* p, const Vec<T, W>& v) {
+  *reinterpret_cast<Vec<T, W>*>(p) = v;
+}
 
 template <class T> __device__ __forceinline__ Vec<T> load16(const T* p) {
   return *reinterpret_cast<const Vec<T>*>(p);
@@ -27,6 +34,11 @@ template <class T> __device__ __forceinline__ Vec<T> load16(const T* p) {
 template <class T> __device__ __forceinline__ void store16(T* p, const Vec<T>& v) {
   *reinterpret_cast<Vec<T>*>(p) = v;
 }
+
+constexpr float LOWEST = -3.402823466e38f;  // finite, so that -inf - LOWEST is -inf and not NaN
+constexpr float LOG2E = 1.4426950408889634f;
+// e^x to about 1e-7 times max(2, |x|): one product and ex2.
+__device__ __forceinline__ float fast_exp(float x) { return fast_exp2(x * LOG2E); }
 
 struct Sum {
   static __device__ __forceinline__ float zero() { return 0.0f; }
@@ -59,4 +71,39 @@ __device__ __forceinline__ float block_reduce(float v, float* shared, Op op) {
   v = warp_reduce(v, op);
   __syncthreads();
   return v;
+}
+
+// The softmax of values seen so far: their maximum and the sum of e^(value - maximum). It starts at
+// a finite maximum, so that -inf adds 0; only -inf leaves the sum 0; a NaN stays in the sum.
+struct Online {
+  float top = LOWEST, sum = 0.0f;
+  __device__ __forceinline__ void join(float other_top, float other_sum) {
+    const float most = fmaxf(top, other_top);
+    sum = sum * fast_exp(top - most) + other_sum * fast_exp(other_top - most);
+    top = most;
+  }
+};
+
+__device__ __forceinline__ void warp_join(Online& o) {
+#pragma unroll
+  for (int step = 16; step > 0; step >>= 1)
+    o.join(__shfl_xor_sync(0xffffffffu, o.top, step), __shfl_xor_sync(0xffffffffu, o.sum, step));
+}
+
+// Every thread of the block gets the whole; shared holds two floats a warp. Sum and order are the
+// same in every thread.
+template <int THREADS>
+__device__ __forceinline__ void block_join(Online& o, float* shared) {
+  constexpr int WARPS = THREADS / 32;
+  warp_join(o);
+  if (WARPS == 1) return;
+  const int lane = threadIdx.x % 32;
+  if (lane == 0) {
+    shared[threadIdx.x / 32] = o.top;
+    shared[WARPS + threadIdx.x / 32] = o.sum;
+  }
+  __syncthreads();
+  o.top = lane < WARPS ? shared[lane] : LOWEST;
+  o.sum = lane < WARPS ? shared[WARPS + lane] : 0.0f;
+  warp_join(o);
 }

@@ -74,3 +74,7 @@ __device__ __forceinline__ float fast_exp2(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+
+// The value as it is, but the compiler no longer knows what it was made to before: it converts a
+// register again instead of keeping every converted value of a row.
+__device__ __forceinline__ void forget(u32& word) { asm volatile("" : "+r"(word)); }

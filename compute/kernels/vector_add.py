@@ -1,0 +1,165 @@
+"""vector_add: x + y. One FLOP against three elements moved: the smallest kernel that computes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+import triton
+import triton.language as tl
+
+from compute.kernels.compiling import compiled_of
+from compute.kernels.cuda_build import CudaKernel
+from compute.kernels.data import generator, normal
+from compute.kernels.operator import (
+    FLOATS,
+    SIZES,
+    Case,
+    Cubin,
+    Dims,
+    Implementation,
+    Inputs,
+    Operator,
+)
+from compute.kernels.pieces import (
+    BLOCK,
+    THREADS,
+    WARPS,
+    as_rows,
+    cuda_builds,
+    line_cases,
+    pieces_of,
+    plan_for,
+)
+from compute.kernels.rows import dtype_name
+from compute.kernels.triton_build import aot, pointer
+
+# --- what it is -------------------------------------------------------------------------------
+
+
+def reference(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """float64."""
+    return x.to(torch.float64) + y.to(torch.float64)
+
+
+def flops(dims: Dims, dtype: str) -> int:
+    """A sum an element."""
+    return dims["N"]
+
+
+def moved(dims: Dims, dtype: str) -> int:
+    """Two read, one written."""
+    return 3 * dims["N"] * SIZES[dtype]
+
+
+def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
+    """Normal values."""
+    made = generator(seed, device)
+    return {name: normal((dims["N"],), dtype, made) for name in ("x", "y")}
+
+
+def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
+    """The vectors that break kernels."""
+    return line_cases(make_inputs, dtype, seed, device)
+
+
+# --- PyTorch ----------------------------------------------------------------------------------
+
+
+def eager(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """One kernel."""
+    return x + y
+
+
+# --- Triton -----------------------------------------------------------------------------------
+
+
+@triton.jit
+def vector_add_kernel(
+    x: tl.tensor, y: tl.tensor, out: tl.tensor, count: tl.tensor, BLOCK: tl.constexpr
+) -> None:
+    """One block of elements a program."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    one = tl.load(x + place, mask=place < count).to(tl.float32)
+    other = tl.load(y + place, mask=place < count).to(tl.float32)
+    tl.store(out + place, (one + other).to(out.dtype.element_ty), mask=place < count)
+
+
+def by_triton(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """One launch, after a copy of what is not dense."""
+    x, y = x.contiguous(), y.contiguous()
+    out = torch.empty_like(x)
+    if count := x.numel():
+        vector_add_kernel[(pieces_of(count),)](x, y, out, count, BLOCK, num_warps=WARPS)
+    return out
+
+
+def triton_aot(dtype: str, arch: int) -> list[Cubin]:
+    """Whole vectors, and a count that is not a multiple of 16."""
+    arguments = dict.fromkeys(("x", "y", "out"), pointer(dtype)) | {"count": "i64"}
+    block = {"BLOCK": BLOCK}
+    return [
+        aot(vector_add_kernel, arch, arguments, block, divisible=promised, num_warps=WARPS)
+        for promised in (("x", "y", "out", "count"), ("x", "y", "out"))
+    ]
+
+
+# --- CUDA C++ ---------------------------------------------------------------------------------
+
+CUDA = CudaKernel(
+    "vector_add",
+    r"""
+#include "pieces.cuh"
+
+template <class T, int W, int THREADS, int EACH>
+__global__ void __launch_bounds__(THREADS)
+vector_add(const T* __restrict__ x, const T* __restrict__ y, T* __restrict__ out, i64 count,
+           u32 pieces) {
+  make_piece<T, W, THREADS, EACH>({x, y}, {count, count}, out, count, pieces, [](const T(&v)[2]) {
+    return from_float<T>(to_float(v[0]) + to_float(v[1]));
+  });
+}
+""",
+)
+
+
+def by_cuda(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """One launch, after a copy of what is not dense."""
+    one, other = as_rows(x, y)
+    out = torch.empty_like(one)
+    if count := one.numel():
+        taken = plan_for(one, other, out)
+        arguments = (one, other, out, ctypes.c_longlong(count), ctypes.c_uint(taken.pieces))
+        CUDA.launch((taken.pieces,), THREADS, arguments, template=taken.template(dtype_name(x)))
+    return out.view(-1)
+
+
+# --- the operator -----------------------------------------------------------------------------
+
+OPERATOR = Operator(
+    name="vector_add",
+    title="Vector addition",
+    summary="x + y",
+    dtypes=FLOATS,
+    regime="memory",
+    implementations={
+        "torch": Implementation("torch", "torch", eager),
+        "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
+        "triton": Implementation(
+            "triton", "triton", by_triton, build=triton_aot, shown=vector_add_kernel
+        ),
+        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+    },
+    make_inputs=make_inputs,
+    reference=reference,
+    flops=flops,
+    bytes=moved,
+    dims=("N",),
+    suites={
+        "smoke": [{"N": 1 << 16}],
+        "models": [{"N": 1 << 26}, {"N": 1 << 28}],
+        "sweep": [{"N": 1 << power} for power in range(10, 29, 2)],
+    },
+    adversarial=adversarial,
+)
