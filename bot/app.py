@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from bot.broker_watch import keep_broker
 from bot.command import Command
 from bot.commands import load_commands
 from bot.core import Core
@@ -85,6 +86,8 @@ class App:
         await self._start_pages(say, core)
         self._start_discord(say, core)
         self._background(core.outbox.run())
+        if core.jobs is not None and not self.settings.nats_url:
+            self._background(keep_broker(self.settings, core.jobs))
         if self._worker and core.jobs is not None:
             self._start_worker(say)
         settle_memory()

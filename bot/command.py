@@ -76,6 +76,7 @@ class Command:
     names a run of a request in a few words ("rms_norm bf16"), while it is waited for. ``live``:
     the answer is read from the running bot (its jobs, its workers), not made by the tool.
     ``more``: options of forms, pages and typed lines that the slash command does not list.
+    ``slash`` False: it is the operator's, on pages, in the API and the terminal alone.
     """
 
     tool: AnyTool
@@ -87,6 +88,7 @@ class Command:
     subject: Callable[[Any], str] | None = None
     live: LiveRun | None = None
     more: tuple[Option, ...] = ()
+    slash: bool = True
 
     @property
     def every(self) -> tuple[Option, ...]:

@@ -52,6 +52,9 @@ def add_worker_commands(subparsers: Subparsers) -> None:
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(start=_remove)
     below.add_parser("list", help="who was let in").set_defaults(start=_list)
+    check = below.add_parser("check", help="have a worker run a small job of the running bot")
+    check.add_argument("--cuda", action="store_true", help="one with a GPU")
+    check.set_defaults(start=_check)
     text = "run the queue's server in the foreground (containers); k2c up does it by itself"
     subparsers.add_parser("broker", help=text, description=text).set_defaults(start=_broker)
     text = "stop the queue's server that k2c up started"
@@ -179,6 +182,12 @@ def _list(_: argparse.Namespace) -> int:
         if not workers:
             sys.stdout.write("None was added: k2c worker add NAME lets one in.\n")
         return 0
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from bot.check_cli import check_worker
+
+    return check_worker(_settings(), cuda=chosen.cuda)
 
 
 def _broker(_: argparse.Namespace) -> int:

@@ -35,6 +35,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bot.integrations", "bot.web"),
     (
         "bot.core",
+        "bot.broker_watch",
+        "bot.check_cli",
         "bot.queueing",
         "bot.doctor",
         "bot.local_worker",

@@ -111,6 +111,7 @@ class Jobs:
             self._desk.add(run)
         self._desk.queue.open(access)
         self._desk.spawn(self._auditor.run(), "audit of the queue")
+        self._desk.spawn(self._finisher.tidy(), "tidying of the queue")
 
     async def close(self) -> None:
         """Stop; workers go on, and the next start hears what they did."""
@@ -216,6 +217,11 @@ class Jobs:
     def workers(self) -> list[WorkerLine]:
         """Every worker that was seen since the start, by name."""
         return self._desk.presence.lines({run.id: run.tool for run in self._desk.runs.values()})
+
+    @property
+    def queue_up(self) -> bool:
+        """Whether the broker answers."""
+        return self._desk.queue.up
 
     def counters(self) -> Mapping[str, Any]:
         """For /metrics: depth by lane, workers, waits and run times, ends by cause."""

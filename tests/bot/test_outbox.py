@@ -120,8 +120,8 @@ async def test_a_kind_keeps_its_pace(world: World) -> None:
     async with world.running():
         await world.add(*(effect(f"{n}") for n in range(4)))
         await world.over("3")
-    gaps = [b - a for a, b in zip(world.sender.at_s, world.sender.at_s[1:], strict=False)]
-    assert min(gaps) >= 0.09 and world.sender.most == 1
+    # One attempt may be late on a busy machine; then the next gap is short, never the whole.
+    assert world.sender.at_s[-1] - world.sender.at_s[0] >= 0.25 and world.sender.most == 1
 
 
 async def test_only_so_many_are_under_way_and_all_of_them_are(world: World) -> None:

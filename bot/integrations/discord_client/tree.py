@@ -47,9 +47,9 @@ class Tree(app_commands.CommandTree[discord.Client]):
     ) -> None:
         super().__init__(client)
         self._intake = intake
-        self._tools = commands
+        self._tools = {name: command for name, command in commands.items() if command.slash}
         self._answers = answers
-        for command in commands.values():
+        for command in self._tools.values():
             self.add_command(declare(command))
 
     async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:

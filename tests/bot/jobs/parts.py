@@ -43,7 +43,7 @@ SHORT = Timing(
     lease_s=1.5, poll_s=0.2, card_s=0.2, gone_s=1.5, progress_s=0.05, leash_s=0.6,
     artefact_ttl_s=60.0,
 )  # fmt: skip
-WAIT_S = 20.0
+WAIT_S = 60.0
 HOME = "1"
 ANYWHERE = Needs()
 
@@ -190,9 +190,9 @@ async def running_bot(broker: Broker, folder: Path, timing: Timing = SHORT) -> A
         await bot.stop()
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], within_s: float = WAIT_S) -> None:
     """Wait for something to become true."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 -- what it looks at has no event
             await asyncio.sleep(0.01)
 

@@ -136,7 +136,7 @@ async def test_a_slow_edit_keeps_nobody_else_waiting(
     world.fake.fault("PATCH", "/webhooks/*", delay_s=0.6)
     jobs.report(jobs.newest.row.id, place=2)
     await asyncio.sleep(0.1)
-    other = await world.fake.user("bob").slash("lap", {"laps": 0})
+    await world.fake.user("bob").slash("lap", {"laps": 0})
     assert "2nd" not in reply.text
     await reply.finished(lambda r: "2nd in line" in r.text)
 
