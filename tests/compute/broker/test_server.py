@@ -199,6 +199,8 @@ def test_a_frozen_half_started_server_is_replaced(
     frozen = pid_of(folder)
     assert frozen is not None
     os.kill(frozen, signal.SIGSTOP)
+    while Path(f"/proc/{frozen}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)  # the signal is only on its way when kill returns
     assert ensure_broker(folder) == first
     assert pid_of(folder) not in (None, frozen)
 
