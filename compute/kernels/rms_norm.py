@@ -26,8 +26,16 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.rows import block_of, cuda_builds, dtype_name, plan_for, row_cases, shapes
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.rows import (
+    block_of,
+    cuda_builds,
+    dtype_name,
+    plan_for,
+    row_cases,
+    shapes,
+    triton_builds,
+)
+from compute.kernels.triton_build import pointer
 
 EPS = 1e-6
 
@@ -104,7 +112,8 @@ def rms_norm_kernel(
             value = tl.load(x + start + place, mask=inside, other=0.0).to(tl.float32)
             total += value * value
         scale = 1.0 / tl.sqrt_rn(tl.sum(total, 0) / columns + eps)
-        for start in range(0, columns, BLOCK):
+        for back in range(0, columns, BLOCK):  # L2 still has what was read last
+            start = (columns - 1) // BLOCK * BLOCK - back
             inside = start + place < columns
             value = tl.load(x + start + place, mask=inside, other=0.0).to(tl.float32)
             factor = tl.load(weight + start + place, mask=inside, other=0.0).to(tl.float32)
@@ -127,22 +136,9 @@ def by_triton(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    cubins = []
-    for columns in (4096, 131_072):
-        block, whole, warps = block_of(columns)
-        arguments = dict.fromkeys(("x", "weight", "out"), pointer(dtype))
-        arguments |= {"stride": "i32", "columns": "i32", "eps": "fp32"}
-        cubins.append(
-            aot(
-                rms_norm_kernel,
-                arch,
-                arguments,
-                {"BLOCK": block, "WHOLE": whole},
-                divisible=("x", "weight", "out", "stride", "columns"),
-                num_warps=warps,
-            )
-        )
-    return cubins
+    arguments = dict.fromkeys(("x", "weight", "out"), pointer(dtype))
+    arguments |= {"stride": "i32", "columns": "i32", "eps": "fp32"}
+    return triton_builds(rms_norm_kernel, arch, arguments)
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------

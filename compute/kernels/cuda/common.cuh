@@ -77,6 +77,15 @@ __device__ __forceinline__ float block_reduce(float v, float* shared, Op op) {
 // a finite maximum, so that -inf adds 0; only -inf leaves the sum 0; a NaN stays in the sum.
 struct Online {
   float top = LOWEST, sum = 0.0f;
+  template <class T, int W> __device__ __forceinline__ void add(const Vec<T, W>& got) {
+    float most = top, part = 0.0f;
+#pragma unroll
+    for (int j = 0; j < W; j++) most = fmaxf(most, to_float(got.v[j]));
+#pragma unroll
+    for (int j = 0; j < W; j++) part += fast_exp(to_float(got.v[j]) - most);
+    sum = sum * fast_exp(top - most) + part;
+    top = most;
+  }
   __device__ __forceinline__ void join(float other_top, float other_sum) {
     const float most = fmaxf(top, other_top);
     sum = sum * fast_exp(top - most) + other_sum * fast_exp(other_top - most);
