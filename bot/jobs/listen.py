@@ -41,13 +41,12 @@ class Listener:
         desk = self._desk
         if not WORKER.fullmatch(worker):
             return
-        was = desk.presence.online(worker)
         if raw is None:
             desk.presence.leave(worker)
         elif not desk.presence.take(worker, raw, age_s):
             log.warning("what worker %s says of itself is not believed", worker)
             return
-        if not was and desk.presence.online(worker):
+        if desk.presence.online(worker) and not desk.queue.has_store(worker):
             desk.spawn(self._welcome(worker), f"welcome {worker}")
         self._dispatcher.look()
 
@@ -132,7 +131,7 @@ class Listener:
         await self._dispatcher.change(change, then)
 
     async def _welcome(self, worker: str) -> None:
-        """A worker that is new here, or back, needs a place for its files."""
+        """A worker needs a place for its files; a broker that came back may not have it."""
         try:
             await self._desk.queue.make_store(worker)
         except QueueDown as error:

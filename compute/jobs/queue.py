@@ -157,6 +157,10 @@ class Queue:
         async with self._call() as js:
             await js.purge_stream(f"KV_{STATE_BUCKET}", subject=subject)
 
+    def has_store(self, worker: str) -> bool:
+        """Whether ``make_store`` was done in this connection."""
+        return f"store {worker}" in self._made
+
     async def make_store(self, worker: str) -> None:
         """The place for ``worker``'s files."""
         async with self._call() as js:
