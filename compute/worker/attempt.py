@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from nats.errors import Error
 
@@ -14,7 +15,7 @@ from compute.worker.child_process import Answer, ChildGone, ChildProcess
 from compute.worker.outcome import HandBack, Outcome, failed, of_answer, of_ending, of_limit
 from compute.worker.post import Post, ended
 from compute.worker.report import Report
-from compute.worker.watch import Exceeded, watch
+from compute.worker.watch import LOOK_S, Exceeded, watch
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +46,10 @@ async def attempt(post: Post, job: Job, report: Report) -> Outcome:
 
 async def _asked(post: Post, job: Job, report: Report, child: ChildProcess) -> Outcome:
     talk = asyncio.create_task(child.ask(job, report.hear))
-    bounds = post.warm.bounds
-    watching = asyncio.create_task(watch(child.leash.pid, child.scratch, job.host_gib, bounds))
     try:
-        await asyncio.wait(
-            {talk, watching}, timeout=job.limit_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        if watching.done():
-            await watching
+        await asyncio.wait({talk}, timeout=min(LOOK_S, job.limit_s))
+        if not talk.done():  # most jobs of a busy queue end before anyone would look
+            await _watched(post, job, child, talk)
         if not talk.done():
             return failed("time", f"It ran longer than {job.limit_s:g} s and was ended.")
         return _heard(job, await talk)
@@ -62,6 +59,19 @@ async def _asked(post: Post, job: Job, report: Report, child: ChildProcess) -> O
         return of_ending(gone.ending)
     finally:
         await ended(talk)
+
+
+async def _watched(post: Post, job: Job, child: ChildProcess, talk: asyncio.Task[Answer]) -> None:
+    """Wait for the answer or the time limit. Raises ``Exceeded`` for any other limit."""
+    bounds = post.warm.bounds
+    watching = asyncio.create_task(watch(child.leash.pid, child.scratch, job.host_gib, bounds))
+    try:
+        left_s = max(0.0, job.limit_s - LOOK_S)
+        first: set[asyncio.Task[Any]] = {talk, watching}
+        await asyncio.wait(first, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            await watching
+    finally:
         await ended(watching)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
 
 from nats.aio.client import Client
@@ -36,6 +38,7 @@ class Lease:
         self._delivery = delivery
         self._timing = timing
         self._confirmed_s = since_s
+        self._dropped = asyncio.Event()
 
     def left_s(self) -> float:
         """Until it counts as lost; negative afterwards."""
@@ -46,11 +49,18 @@ class Lease:
         if self.left_s() <= 0:
             raise Lost
 
+    def drop(self) -> None:
+        """It is lost: somebody else was seen to have the job."""
+        self._confirmed_s = -math.inf
+        self._dropped.set()
+
     async def keep(self) -> None:
         """Renew it until cancelled. Returns once it is lost."""
         pause_s = self._timing.renew_s
         while True:
-            await asyncio.sleep(max(0.0, min(pause_s, self.left_s())))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, min(pause_s, self.left_s()))):
+                    await self._dropped.wait()
             if self.left_s() <= 0:
                 return
             asked_s = now_s()

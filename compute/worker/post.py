@@ -26,5 +26,8 @@ class Post:
 
 async def ended(task: asyncio.Future[Any]) -> None:
     """Cancel a task and wait until it has cleaned up behind itself."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    elif not task.cancelled():
+        task.exception()  # looked at, so that nobody misses it

@@ -17,16 +17,13 @@ from compute.worker.states import StateKey
 
 
 class Report:
-    """One attempt's state key. ``files`` are those that the tool has written so far;
-    ``overtaken`` is set once somebody else is seen to have written the key.
-    """
+    """One attempt's state key. ``files`` are those that the tool has written so far."""
 
     def __init__(self, post: Post, job: Job, attempt: int, lease: Lease) -> None:
-        self._post, self._job, self._attempt = post, job, attempt
+        self._post, self._job, self._attempt, self._lease = post, job, attempt, lease
         self._states = StateKey(post.client, post.js, post.name, job.id, lease)
         self._started_at, self._began_s = time.time(), time.monotonic()
         self._claimed, self._ending = asyncio.Event(), asyncio.Event()
-        self.overtaken = asyncio.Event()
         self._said: dict[str, Any] = {}  # the newest fraction, words and partial result
         self._telling: asyncio.Task[None] | None = None
         self._told_s = 0.0
@@ -83,7 +80,7 @@ class Report:
             try:
                 await self._states.write_once(self._state(phase="running", **self._said))
             except Lost:
-                self.overtaken.set()
+                self._lease.drop()
 
     def _last(self, outcome: Outcome) -> JobState:
         done = outcome.phase == "done"

@@ -28,12 +28,14 @@ class JobRun:
         self._lease = Lease(post.client, delivery.message, post.timing, delivery.since_s)
         self._report = Report(post, job, self.attempt, self._lease)
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
-        self._leaving = asyncio.Event()
+        self._late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.recorded = False  # whether its end is, so that it may be acknowledged
 
     def stop(self, why: Stop) -> None:
         """Cancelled by the person, or the worker itself is told to end."""
-        if why == "stopping":
-            self._leaving.set()
+        if why == "stopping":  # a worker that ends cannot wait for ever for a state to be taken
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._post.timing.renew_s, self._late.cancel)
         if not self._stop.done():
             self._stop.set_result(why)
 
@@ -71,17 +73,12 @@ class JobRun:
 
     async def _hold(self) -> None:
         """Claim the job and keep its lease. Returns or raises only once it is not ours."""
-        keeping = asyncio.create_task(self._lease.keep())
-        claiming = asyncio.create_task(self._report.claim())
-        overtaken = asyncio.create_task(self._report.overtaken.wait())
         try:
-            await asyncio.wait({keeping, claiming}, return_when=asyncio.FIRST_COMPLETED)
-            if claiming.done():
-                await claiming
-                await asyncio.wait({keeping, overtaken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (claiming, overtaken, keeping):
-                await ended(task)
+            async with asyncio.timeout(self._lease.left_s()):
+                await self._report.claim()
+        except TimeoutError:
+            return  # a claim that takes longer than the lease is none
+        await self._lease.keep()
 
     async def _not_ours(self, holding: asyncio.Task[None]) -> str:
         try:
@@ -101,31 +98,26 @@ class JobRun:
         return await self._finish(outcome, holding)
 
     async def _finish(self, outcome: Outcome, holding: asyncio.Task[None]) -> str:
-        """State first, then the acknowledgement, both confirmed and only while it is ours."""
-        recording = asyncio.create_task(self._record(outcome))
-        leaving = asyncio.create_task(self._left())
+        """Record the end, confirmed and only while the job is ours."""
+        recording = asyncio.create_task(self._report.end(outcome))
         try:
-            first = {recording, holding, leaving}
+            first: set[asyncio.Future[Any]] = {recording, holding, self._late}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if holding.done() and not recording.done():
+            if recording.done():
+                await recording
+            elif holding.done():
                 return await self._not_ours(holding)
-            if not recording.done():
+            else:
                 return await self._hand_back("its end could not be recorded in time")
-            await recording
         except Lost:
             return LOST
         finally:
             await ended(recording)
-            await ended(leaving)
+        self.recorded = True
         return f"{outcome.phase} ({outcome.cause})" if outcome.cause else outcome.phase
 
-    async def _left(self) -> None:
-        """Return a little after the worker was told to stop: it cannot wait for ever."""
-        await self._leaving.wait()
-        await asyncio.sleep(self._post.timing.renew_s)
-
-    async def _record(self, outcome: Outcome) -> None:
-        await self._report.end(outcome)
+    async def acknowledge(self) -> None:
+        """Take a recorded job out of the queue. The next one need not wait for this."""
         await self._lease.end()
 
     async def _hand_back(self, why: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Server:
         self._since = time.time()
         self._run: JobRun | None = None
         self._stopping = False
+        self._acknowledging: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """Take no more jobs and hand back the one that runs."""
@@ -70,6 +72,8 @@ class Server:
                 if said or not await self._some():
                     await self._puller.wait()
         finally:
+            if self._acknowledging:
+                await asyncio.wait(self._acknowledging, timeout=self._post.timing.renew_s)
             await self._presence.close()
             await self._gpu_load.close()
 
@@ -117,6 +121,10 @@ class Server:
         self._say(f"{name}: started ({job.lane}, attempt {run.attempt})")
         began_s = time.monotonic()
         how = await run.run()
+        if run.recorded:
+            task = asyncio.create_task(run.acknowledge())
+            self._acknowledging.add(task)
+            task.add_done_callback(self._acknowledging.discard)
         self._say(f"{name}: {how}, {time.monotonic() - began_s:.1f} s")
 
     def _unfit(self, run: JobRun) -> Outcome | None:

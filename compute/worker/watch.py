@@ -23,10 +23,9 @@ class Exceeded(Exception):
 
 
 async def watch(leash: int, scratch: Path, host_gib: float, bounds: Bounds) -> None:
-    """Look a few times a second. Raises ``Exceeded``; otherwise runs until cancelled."""
+    """Look now and a few times a second. Raises ``Exceeded``; otherwise runs until cancelled."""
     looks = 0
     while True:
-        await asyncio.sleep(LOOK_S)
         looks += 1
         pids = descendants(leash)
         if len(pids) > bounds.processes:
@@ -38,6 +37,7 @@ async def watch(leash: int, scratch: Path, host_gib: float, bounds: Bounds) -> N
             if used > bounds.scratch_bytes:
                 most = bounds.scratch_bytes / GIB
                 raise Exceeded("too large", f"It wrote more than {most:.3g} GiB of files.")
+        await asyncio.sleep(LOOK_S)
 
 
 def over_memory(pids: list[int], host_gib: float) -> bool:
