@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import triton
@@ -13,6 +14,7 @@ import triton
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import aligned, dense_rows, row_stride, strided
 from compute.kernels.operator import SIZES, Case, Cubin, Dims, Inputs
+from compute.kernels.triton_build import aot, pointer
 
 VECTOR_BYTES = 16
 # Four loads of 16 bytes by 256 threads: 16 KiB an input under way in a block.
@@ -60,6 +62,18 @@ def plan_for(*rows: torch.Tensor) -> Plan:
 def pieces_of(columns: int) -> int:
     """Triton programs a row."""
     return int(triton.cdiv(columns, BLOCK))
+
+
+def triton_builds(kernel: Any, dtype: str, arch: int) -> list[Cubin]:
+    """A kernel on gate and up: whole vectors, and rows that begin anywhere."""
+    pointers = ["gate", "up", "out"]
+    sizes = ["gate_stride", "up_stride", "columns"]
+    arguments = dict.fromkeys(pointers, pointer(dtype))
+    arguments |= dict.fromkeys([*sizes, "pieces"], "i32")
+    return [
+        aot(kernel, arch, arguments, {"BLOCK": BLOCK}, divisible=promised, num_warps=WARPS)
+        for promised in (pointers + sizes, pointers)
+    ]
 
 
 def cuda_builds(kernel: CudaKernel) -> Callable[[str, int], list[Cubin] | str]:

@@ -1,0 +1,184 @@
+"""silu_and_mul: gate * sigmoid(gate) * up, the middle of a SwiGLU layer (Shazeer, 2020).
+
+Memory-bound: 5 FLOP against three elements moved. gate and up are often the two halves of one
+projection's result, so rows may lie apart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+import triton
+import triton.language as tl
+
+from compute.kernels.compiling import compiled_of
+from compute.kernels.cuda_build import CudaKernel
+from compute.kernels.data import generator, normal
+from compute.kernels.operator import (
+    FLOATS,
+    SIZES,
+    Case,
+    Cubin,
+    Dims,
+    Implementation,
+    Inputs,
+    Operator,
+)
+from compute.kernels.pieces import (
+    BLOCK,
+    THREADS,
+    WARPS,
+    as_rows,
+    cuda_builds,
+    pair_cases,
+    pieces_of,
+    plan_for,
+    strides,
+    triton_builds,
+)
+from compute.kernels.rows import dtype_name, shapes
+
+# --- what it is -------------------------------------------------------------------------------
+
+
+def reference(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """float64."""
+    wide = gate.to(torch.float64)
+    return wide * torch.sigmoid(wide) * up.to(torch.float64)
+
+
+def flops(dims: Dims, dtype: str) -> int:
+    """An exponential, a sum, a quotient and two products an element."""
+    return 5 * dims["M"] * dims["N"]
+
+
+def moved(dims: Dims, dtype: str) -> int:
+    """Two read, one written."""
+    return 3 * dims["M"] * dims["N"] * SIZES[dtype]
+
+
+def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
+    """Normal values."""
+    made = generator(seed, device)
+    return {name: normal((dims["M"], dims["N"]), dtype, made) for name in ("gate", "up")}
+
+
+def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
+    """The pairs of matrices that break kernels."""
+    return pair_cases(make_inputs, dtype, seed, device, ("gate", "up"))
+
+
+# --- PyTorch ----------------------------------------------------------------------------------
+
+
+def eager(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """In fp32 and rounded once."""
+    return (F.silu(gate.float()) * up.float()).to(gate.dtype)
+
+
+# --- Triton -----------------------------------------------------------------------------------
+
+
+@triton.jit
+def silu_and_mul_kernel(
+    gate: tl.tensor, up: tl.tensor, out: tl.tensor, gate_stride: tl.tensor, up_stride: tl.tensor,
+    columns: tl.tensor, pieces: tl.tensor,
+    BLOCK: tl.constexpr,
+) -> None:  # fmt: skip
+    """One piece of one row a program."""
+    row = (tl.program_id(0) // pieces).to(tl.int64)
+    place = (tl.program_id(0) % pieces).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < columns
+    g = tl.load(gate + row * gate_stride + place, mask=inside, other=0.0).to(tl.float32)
+    u = tl.load(up + row * up_stride + place, mask=inside, other=0.0).to(tl.float32)
+    made = g / (1.0 + tl.exp(-g)) * u
+    tl.store(out + row * columns + place, made.to(out.dtype.element_ty), mask=inside)
+
+
+def by_triton(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """One launch, after a copy of what has no dense rows."""
+    g, u = as_rows(gate, up)
+    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
+    if out.numel():
+        rows, columns = g.shape
+        pieces = pieces_of(columns)
+        silu_and_mul_kernel[(rows * pieces,)](
+            g, u, out, *strides(g, u), columns, pieces, BLOCK, num_warps=WARPS
+        )
+    return out
+
+
+def triton_aot(dtype: str, arch: int) -> list[Cubin]:
+    """Whole vectors, and rows that begin anywhere."""
+    return triton_builds(silu_and_mul_kernel, dtype, arch)
+
+
+# --- CUDA C++ ---------------------------------------------------------------------------------
+
+CUDA = CudaKernel(
+    "silu_and_mul",
+    r"""
+#include "pieces.cuh"
+
+template <class T, int W, int THREADS, int EACH>
+__global__ void __launch_bounds__(THREADS)
+silu_and_mul(const T* __restrict__ gate, const T* __restrict__ up, T* __restrict__ out,
+             i64 gate_stride, i64 up_stride, i64 columns, u32 pieces) {
+  make_piece<T, W, THREADS, EACH>(
+      {gate, up}, {gate_stride, up_stride}, out, columns, pieces, [](const T(&v)[2]) {
+        const float g = to_float(v[0]);
+        return from_float<T>(__fdividef(g, 1.0f + fast_exp(-g)) * to_float(v[1]));
+      });
+}
+""",
+)
+
+
+def by_cuda(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """One launch, after a copy of what has no dense rows."""
+    g, u = as_rows(gate, up)
+    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
+    if out.numel():
+        rows, columns = g.shape
+        taken = plan_for(g, u, out.view(rows, columns))
+        sizes = (ctypes.c_longlong(size) for size in (*strides(g, u), columns))
+        CUDA.launch(
+            (rows * taken.pieces,),
+            THREADS,
+            (g, u, out, *sizes, ctypes.c_uint(taken.pieces)),
+            template=taken.template(dtype_name(gate)),
+        )
+    return out
+
+
+# --- the operator -----------------------------------------------------------------------------
+
+# Llama 3 8B (14,336) and 70B (28,672); an expert of Qwen3-30B-A3B (768).
+MODELS = ((1, 14_336), (64, 14_336), (8192, 14_336), (8192, 28_672), (65_536, 768))
+SWEEP = tuple((rows, 14_336) for rows in (1, 16, 64, 256, 1024, 4096, 16_384))
+
+OPERATOR = Operator(
+    name="silu_and_mul",
+    title="SiLU and multiply",
+    summary="gate · sigmoid(gate) · up, the middle of a SwiGLU layer",
+    dtypes=FLOATS,
+    regime="memory",
+    implementations={
+        "torch": Implementation("torch", "torch", eager),
+        "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
+        "triton": Implementation(
+            "triton", "triton", by_triton, build=triton_aot, shown=silu_and_mul_kernel
+        ),
+        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+    },
+    make_inputs=make_inputs,
+    reference=reference,
+    flops=flops,
+    bytes=moved,
+    dims=("M", "N"),
+    suites={"smoke": shapes([(64, 1024)]), "models": shapes(MODELS), "sweep": shapes(SWEEP)},
+    adversarial=adversarial,
+)
