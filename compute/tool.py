@@ -36,7 +36,8 @@ class Result(BaseModel):
 class Fix(BaseModel):
     """A change of the request that would work, one press away ("Use 2 GPUs").
 
-    ``detail`` says how well, for the text above the buttons ("9 users").
+    ``detail`` says how well, for the text above the buttons ("9 users"). ``optional``: the answer
+    is good without it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Fix(BaseModel):
     label: str
     changes: Mapping[str, JsonValue]
     detail: str = ""
+    optional: bool = False
 
 
 class Refusal(BaseModel):
