@@ -226,12 +226,19 @@ def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
         name = option.name if option else command.name
         blocks.append(Text(("For example: ", Code(f"{name}:{refusal.example}"))))
     blocks.append(Note((f"ref {outcome.ref}",)))
-    blocks += _fix_buttons(fixes_of(outcome))
-    return View((*blocks, Button("Change inputs", "change", style="primary")), tone="refusal")
+    fixes = fixes_of(outcome)
+    blocks += _fix_buttons(fixes)
+    change = Button("Change inputs", "change", style="plain" if fixes else "primary")
+    return View((*blocks, change), tone="refusal")
 
 
 def _fix_buttons(fixes: Sequence[Fix]) -> list[Block]:
-    return [Button(fix.label, "fix", str(place), "primary") for place, fix in enumerate(fixes)]
+    """A button each; the first that the answer needs stands out, what is only offered does not."""
+    needed = next((place for place, fix in enumerate(fixes) if not fix.optional), None)
+    return [
+        Button(fix.label, "fix", str(place), "primary" if place == needed else "plain")
+        for place, fix in enumerate(fixes)
+    ]
 
 
 def fixes_of(outcome: Outcome) -> Sequence[Fix]:

@@ -61,12 +61,12 @@ def answer_of(
     provider = providers[0] if compared.cheapest is not None else None
     gpu = gpus[0] if best is not None else None
     changes = price_changes(request, load, offers, day)
-    said = [compared.trouble, *warnings(request, load, gpu, changes)]
+    said = [compared.trouble, *warnings(request, load, gpu, changes, len(gpus))]
     return CostResult(
         model=request.model,
         model_name=model_name,
         hub_id=hub_id,
-        **_verdict(load, provider, gpu),
+        **_verdict(compared, provider, gpus),
         traffic=traffic_of(load),
         providers=providers,
         gpus=gpus,
@@ -77,7 +77,7 @@ def answer_of(
         price_changes=changes,
         assumptions=assumptions(request, load, provider, gpu, _source(best)),
         warnings=[sentence for sentence in said if sentence],
-        fixes=fixes(request, gpu, _has_batch(compared), maybe_hub_id),
+        fixes=fixes(request, gpu, _has_batch(compared), maybe_hub_id, provider is not None),
         prices_date=compared.book.date.isoformat(),
         prices_source=compared.book.source,
         gpu_prices_date=gpu_prices_date,
@@ -113,11 +113,12 @@ class Words(TypedDict):
     clear: bool
 
 
-def _verdict(load: Load, provider: ProviderCost | None, gpu: GpuChoice | None) -> Words:
+def _verdict(compared: Compared, provider: ProviderCost | None, gpus: Sequence[GpuChoice]) -> Words:
+    gpu = gpus[0] if compared.best is not None else None
     found = judge(provider, gpu)
     return {
-        "headline": headline(found, provider, gpu),
-        "why": why(load, gpu),
+        "headline": headline(found, provider, gpu, gpus),
+        "why": "" if found.winner == "unknown" else why(compared.load, gpu),
         "winner": found.winner,
         "winner_name": found.name,
         "winner_usd": found.usd,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import JsonValue
+
 from compute.cost.load import Load
 from compute.cost.prices import STANDARD
 from compute.cost.request import DEFAULT_SLO, CostRequest
-from compute.cost.result import Assumption, GpuChoice, PriceChange, ProviderCost
+from compute.cost.result import Assumption, GpuChoice, GpuPrice, PriceChange, ProviderCost
 from compute.cost.sums import HOURS_PER_MONTH
+from compute.cost.words import percent
 from compute.tool import Fix
 
 MOST_FIXES = 4
+SIXTEEN_BITS = ("bf16", "fp16")
 
 
 def warnings(
@@ -19,24 +23,32 @@ def warnings(
     load: Load,
     gpu: GpuChoice | None,
     changes: Sequence[PriceChange],
+    compared: int,
 ) -> list[str]:
-    """What the reader must not miss."""
+    """What the reader must not miss; ``compared`` is the number of GPUs."""
     found = []
     if request.utilization is not None and gpu is not None:
         found.append(
-            f"You typed a utilization of {request.utilization:.0%}; this traffic gives"
-            f" {gpu.utilization:.0%} on {gpu.gpu_name}. The answer uses the derived one."
+            f"You typed a utilization of {percent(request.utilization)}; this traffic gives"
+            f" {percent(gpu.utilization)} on {gpu.gpu_name}. The answer uses the derived one."
         )
     if gpu is not None and gpu.price is not None and gpu.price.stale:
-        newest = f"newest {gpu.price.newest}" if gpu.price.newest else "without a date"
         found.append(
-            f"The {gpu.gpu_name} prices are older than 30 days (from {gpu.price.oldest or '?'},"
-            f" {newest}): check one and give it as gpu_price."
+            f"The {gpu.gpu_name} prices are older than 30 days ({_days(gpu.price)}): check one and"
+            " give it as gpu_price."
         )
+    if (request.gpu_usd_per_hour or request.capex_usd_per_gpu) and compared > 1:
+        found.append(f"Your price is taken for each of the {compared} GPUs compared: name one.")
     if load.profile.peak_bin_s >= 3600:
         found.append("This profile publishes no peak within the hour: real peaks are higher.")
     found += [change.sentence for change in changes[:3]]
     return found
+
+
+def _days(price: GpuPrice) -> str:
+    """``2026-05-24 to 2026-08-23``: when the listings were read."""
+    days = dict.fromkeys(day for day in (price.oldest, price.newest) if day)
+    return " to ".join(days) or "without a date"
 
 
 def assumptions(
@@ -77,7 +89,7 @@ def _traffic_assumptions(request: CostRequest, load: Load) -> list[Assumption]:
         Assumption(
             text=f"A month is {HOURS_PER_MONTH} hours (8,760 / 12): {load.requests_per_month:,.0f}"
             f" requests of {load.isl:,.0f} prompt and {load.osl:,.0f} output tokens,"
-            f" {load.cached_share:.0%} of the prompt read from a cache."
+            f" {percent(load.cached_share)} of the prompt read from a cache."
         ),
         Assumption(
             text=f"Traffic {profile.name}: {profile.description}; peak"
@@ -89,8 +101,8 @@ def _traffic_assumptions(request: CostRequest, load: Load) -> list[Assumption]:
     if request.cached_share is None and profile.cache_share:
         found.append(
             Assumption(
-                text=f"The profile publishes that {profile.cache_share:.0%} of its prompt tokens"
-                " were seen before, with a cache that never forgets: an upper bound.",
+                text=f"The profile publishes that {percent(profile.cache_share)} of its prompt"
+                " tokens were seen before, with a cache that never forgets: an upper bound.",
                 source=profile.source,
             )
         )
@@ -113,7 +125,7 @@ def _gpu_assumptions(
         Assumption(
             text=f"{gpu.gpu_name}: {listed if price.offers else _own_text(request, price.median)}.",
             source=price.source,
-            date=f"{price.oldest} to {price.newest}" if price.oldest else "",
+            date=_days(price) if price.oldest else "",
         ),
         Assumption(
             text=f"One replica ({gpu.n_gpus_per_replica} GPUs, {gpu.weight_dtype}, {gpu.engine})"
@@ -122,8 +134,8 @@ def _gpu_assumptions(
             source=f"Throughput Calculator; {source}",
         ),
         Assumption(
-            text=f"At the busiest time at most {request.wait_probability:.1%} of requests wait:"
-            f" Erlang C, burstiness {load.peakedness:.3g} (1 = Poisson).",
+            text=f"At the busiest time at most {percent(request.wait_probability)} of requests"
+            f" wait: Erlang C, burstiness {load.peakedness:.3g} (1 = Poisson).",
             source="Hayward's approximation, Fredericks 1980",
         ),
         Assumption(
@@ -153,23 +165,42 @@ def _own_text(request: CostRequest, usd_per_hour: float) -> str:
 
 
 def fixes(
-    request: CostRequest, gpu: GpuChoice | None, batch: bool, hub_id: str | None
+    request: CostRequest, gpu: GpuChoice | None, batch: bool, hub_id: str | None, priced: bool
 ) -> list[Fix]:
-    """Changes worth a press; ``hub_id`` is where the weights may be, if they were not found."""
+    """Changes worth a press; ``hub_id`` is where the weights may be, if they were not found.
+
+    ``priced``: some provider's price is known.
+    """
     found = []
+    listed = request.model.partition(":")[0]
+    if not priced and gpu is None and listed and listed != request.model:
+        found.append(Fix(label=f"Use {listed}"[:80], changes={"model": listed}))
     if hub_id is not None:
-        found.append(Fix(label=f"Self-host {hub_id}"[:80], changes={"model": hub_id}))
-    words = request.pricing.casefold()
-    own = request.gpu_usd_per_hour is not None or request.capex_usd_per_gpu is not None
-    if gpu is not None:
-        if request.scaling == "static":
-            found.append(Fix(label="Autoscale", changes={"scaling": "autoscaled"}))
-        if request.min_replicas > 1 and gpu.replicas == request.min_replicas:
-            found.append(Fix(label="One replica, no spare", changes={"min_replicas": 1}))
-        if "spot" not in words and not own:
-            spot = f"{request.pricing} spot".strip()
-            found.append(Fix(label="Spot GPUs", changes={"pricing": spot}))
-    if batch and all(word in ("spot", "on-demand", STANDARD) for word in words.split()):
-        kept = " ".join(word for word in words.split() if word != STANDARD)
-        found.append(Fix(label="Batch API", changes={"pricing": f"{kept} batch".strip()}))
+        changes: dict[str, JsonValue] = {"model": hub_id}
+        found.append(Fix(label=f"Self-host {hub_id}"[:80], changes=changes, optional=True))
+    found += _fleet_fixes(request, gpu) if gpu is not None else []
+    words = request.pricing.casefold().split()
+    if batch and all(word in ("spot", "on-demand", STANDARD) for word in words):
+        kept = " ".join(word for word in words if word != STANDARD)
+        found.append(_offered("Batch API", pricing=f"{kept} batch".strip()))
     return found[:MOST_FIXES]
+
+
+def _fleet_fixes(request: CostRequest, gpu: GpuChoice) -> list[Fix]:
+    """Other ways to run the fleet."""
+    found = []
+    own = request.gpu_usd_per_hour is not None or request.capex_usd_per_gpu is not None
+    least = gpu.replicas == request.min_replicas
+    if request.scaling == "static" and not least:  # at its least there is nothing to scale
+        found.append(_offered("Autoscale", scaling="autoscaled"))
+    if request.min_replicas > 1 and least:
+        found.append(_offered("One replica, no spare", min_replicas=1))
+    if request.weight_dtype == "auto" and gpu.weight_dtype in SIXTEEN_BITS:
+        found.append(_offered("fp8 weights", weight_dtype="fp8"))
+    if "spot" not in request.pricing.casefold() and not own:
+        found.append(_offered("Spot GPUs", pricing=f"{request.pricing} spot".strip()))
+    return found
+
+
+def _offered(label: str, **changes: JsonValue) -> Fix:
+    return Fix(label=label, changes=changes, optional=True)

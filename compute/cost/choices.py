@@ -21,6 +21,7 @@ from compute.cost.selfhost import (
     terms_of,
 )
 from compute.cost.sums import HOURS_PER_MONTH
+from compute.cost.words import percent, plain
 from content.gpu_prices import GpuPriceRange, GpuPrices
 
 # Compared where no GPU is named: the most listed of each kind that serves language models.
@@ -142,7 +143,11 @@ def gpu_choice(
     machine, hosting, price = choice.machine, choice.hosting, choice.price
     if hosting is None or price is None:
         return GpuChoice(
-            gpu=machine.gpu, gpu_name=machine.name, feasible=False, sentence=choice.sentence
+            gpu=machine.gpu,
+            gpu_name=machine.name,
+            feasible=False,
+            sentence=choice.sentence,
+            unpriced=bool(machine.served),
         )
     volume, mtok = load.requests_per_day, load.mtok_per_month
     fleet = hosting.fleet(volume)
@@ -241,6 +246,6 @@ def _sentence(fleet: Fleet, machine: Machine) -> str:
     size = fleet.served.n_gpus
     each = machine.name if size == 1 else f"{size}x {machine.name}"
     return (
-        f"{fleet.replicas:,} x {each}: demand {fleet.demand:,.3g} replicas, used"
-        f" {fleet.utilization:.0%} of the time."
+        f"{fleet.replicas:,} x {each}: demand {plain(fleet.demand)} replicas, used"
+        f" {percent(fleet.utilization)} of the time."
     )

@@ -13,6 +13,8 @@ from compute.cost.pricebook import start_dates
 from compute.cost.replica import Machine
 from compute.cost.request import CostRequest
 from compute.cost.result import ForecastMonth, PriceChange, Scenario, Side
+from compute.cost.words import percent, seller
+from compute.cost.words import usd as dollars
 
 CACHE_SHARES = (0.0, 0.25, 0.5, 0.75)
 Recached = Callable[[float], Machine | None]  # a cached share -> the best GPU's replicas at it
@@ -82,7 +84,7 @@ def _gpu_rows(
         for end in ("low", "high"):
             usd = best.usd(volume, end)
             yield Scenario(
-                name=f"GPU at ${getattr(best.price, end):,.2f}/h",
+                name=f"GPU at {dollars(getattr(best.price, end))}/h",
                 group="gpu price",
                 api_usd=api_usd,
                 selfhost_usd=usd,
@@ -121,7 +123,7 @@ def _at_cache(
     api_usd = None if api is None else api * load.requests_per_month
     usd = None if fleet is None else fleet.usd
     return Scenario(
-        name=f"{share:.0%} of the prompt cached",
+        name=f"{percent(share)} of the prompt cached",
         group="cache",
         api_usd=api_usd,
         selfhost_usd=usd,
@@ -203,8 +205,8 @@ def price_changes(
                     provider=offer.provider,
                     model=offer.model,
                     date=day.isoformat(),
-                    sentence=f"{offer.name} changes its price of {offer.model} on {day}:"
-                    f" ${before * month:,.2f} becomes ${after * month:,.2f} a month.",
+                    sentence=f"{seller(offer.name)} changes its price of {offer.model} on {day}:"
+                    f" {dollars(before * month)} becomes {dollars(after * month)} a month.",
                 )
             )
     return sorted(found, key=lambda change: change.date)

@@ -105,7 +105,8 @@ class GpuPrice(_Value):
 
 
 class GpuChoice(_Value):
-    """Self-hosting on one GPU. Where ``feasible`` is false only ``sentence`` says why.
+    """Self-hosting on one GPU. Where ``feasible`` is false only ``sentence`` says why;
+    ``unpriced``: it can serve, but nobody in the snapshot lists its price.
 
     ``demand_replicas`` is D = mean requests/s over what one replica serves within the targets;
     ``replicas`` is N at the peak, ``mean_replicas`` over the hours; ``utilization`` = D / mean N.
@@ -118,6 +119,7 @@ class GpuChoice(_Value):
     gpu_name: str
     feasible: bool
     sentence: str
+    unpriced: bool = False
     n_gpus_per_replica: int = 0
     weight_dtype: str = ""
     parallel: str = ""

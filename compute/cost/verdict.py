@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compute.cost.load import Load
 from compute.cost.result import GpuChoice, ProviderCost, Side
+from compute.cost.words import TINY_SHARE, percent, plain, seller, span, usd
 
-MOST_FIXES = 4
+PEAKED = 1.005  # below it "1.00x the mean" says nothing
 
 
 @dataclass(frozen=True)
@@ -39,34 +42,34 @@ def judge(provider: ProviderCost | None, gpu: GpuChoice | None) -> Verdict:
     return Verdict("api", provider.provider_name, own.value - api, loses_by, own.low > high)
 
 
-def usd(value: float) -> str:
-    """Dollars with as many digits as matter: $7,900; $12.30; $0.0042."""
-    if value >= 1000:
-        return f"${value:,.0f}"
-    return f"${value:,.2f}" if value >= 0.1 else f"${value:.2g}"
-
-
 def machine_name(gpu: GpuChoice) -> str:
-    """``3x (2x H100 SXM)`` replicas in words."""
+    """``3x 2xH100 SXM``: replicas in words; what follows the hours is ``up to 3x``."""
     each = gpu.gpu_name
     if gpu.n_gpus_per_replica > 1:
         each = f"{gpu.n_gpus_per_replica}x{each}"
-    return f"{gpu.replicas:,}x {each}"
+    most = "up to " if gpu.mean_replicas < gpu.replicas else ""
+    return f"{most}{gpu.replicas:,}x {each}"
 
 
-def headline(verdict: Verdict, provider: ProviderCost | None, gpu: GpuChoice | None) -> str:
-    """The first line of the answer."""
+def headline(
+    verdict: Verdict,
+    provider: ProviderCost | None,
+    gpu: GpuChoice | None,
+    compared: Sequence[GpuChoice] = (),
+) -> str:
+    """The first line of the answer; ``compared`` are all GPUs, those that cannot serve too."""
     api_text = own_text = ""
     if provider is not None and provider.usd_per_month is not None:
-        api_text = f"{usd(provider.usd_per_month)} a month from {provider.provider_name}"
+        api_text = f"{usd(provider.usd_per_month)} a month from {seller(provider.provider_name)}"
     if gpu is not None and gpu.usd_per_month is not None:
         month = gpu.usd_per_month
-        spread = f", {usd(month.low)}-{usd(month.high)}" if month.low < month.high else ""
+        spread = f", {span(month.low, month.high)}" if month.low < month.high else ""
         own_text = f"{usd(month.value)} a month ({machine_name(gpu)}{spread})"
+    missing = _missing(compared)
     if verdict.winner == "unknown":
-        return "No price is known for this model, and no GPU asked for can serve it."
+        return f"No provider's price is known for this model{missing}."
     if not own_text:
-        return f"Buy it: {api_text}; self-hosting is not possible on what was compared."
+        return f"Buy it: {api_text}{missing}."
     if not api_text:
         return f"Self-host it: {own_text}; no provider's price is known."
     if verdict.winner == "api":
@@ -74,15 +77,35 @@ def headline(verdict: Verdict, provider: ProviderCost | None, gpu: GpuChoice | N
     return f"Self-host it: {own_text}; cheapest provider {api_text}."
 
 
+def _missing(compared: Sequence[GpuChoice]) -> str:
+    """Why there is no self-hosted month, where GPUs were compared at all."""
+    if not compared:
+        return ""
+    if any(choice.unpriced for choice in compared):
+        return "; no price is known for a GPU that can serve it"
+    return "; no GPU that was compared can serve it"
+
+
 def why(load: Load, gpu: GpuChoice | None) -> str:
     """The utilization this traffic really gives, and what it comes from."""
     if gpu is None:
-        return "Providers bill the tokens used, whatever the hour."
-    replicas = "replica" if gpu.replicas == 1 else "replicas"
-    reason = f"the busiest time is {gpu.peak_over_mean:.2f}x the mean, replicas are whole"
-    if gpu.replicas == gpu.min_replicas and gpu.demand_replicas < gpu.min_replicas:
-        reason = f"the traffic fills {gpu.demand_replicas:.2g} of {gpu.replicas:,} {replicas}"
+        return "Providers bill the tokens used and nothing for idle hours."
     return (
-        f"{load.profile.name} traffic uses {gpu.utilization:.0%} of these GPUs: {reason}; at the"
-        f" peak {gpu.wait_probability:.1%} of requests wait. Rent is paid for all of them."
+        f"{load.profile.name} traffic uses {percent(gpu.utilization)} of these GPUs:"
+        f" {_reason(gpu)}. Rent is paid for all of them."
     )
+
+
+def _reason(gpu: GpuChoice) -> str:
+    """What keeps the fleet from being full."""
+    replicas = "replica" if gpu.replicas == 1 else "replicas"
+    if gpu.replicas == gpu.min_replicas and gpu.demand_replicas < gpu.min_replicas:
+        busy = plain(gpu.demand_replicas) if gpu.demand_replicas >= TINY_SHARE else "under 0.001"
+        return f"it fills {busy} of {gpu.replicas:,} {replicas}, the fewest you keep running"
+    peak = gpu.peak_over_mean
+    waits = f"{percent(gpu.wait_probability)} of requests wait"
+    room = gpu.replicas > math.ceil(gpu.demand_replicas * peak)
+    short = "bursts need room" if room else "replicas are whole"
+    if peak < PEAKED:
+        return f"{short}; {waits}"
+    return f"the busiest time is {peak:.2f}x the mean and {short}; {waits} then"

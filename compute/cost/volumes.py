@@ -9,6 +9,7 @@ from compute.cost.load import SECONDS_PER_DAY, Load
 from compute.cost.offers import Offer
 from compute.cost.result import Breakeven, Curve
 from compute.cost.staircase import crossings, log_grid, staircase
+from compute.cost.words import seller, sentence
 
 SMALLEST, LARGEST = 1.0, 1e9  # requests a day between which the two sides are compared
 GRID = 91  # a factor of 1.26 between neighbours
@@ -76,16 +77,17 @@ def _sentence(
     found: Sequence[float],
     grid: Sequence[float],
 ) -> str:
-    gpu = choice.machine.name
+    gpu, name = choice.machine.name, seller(offer.name)
+    highest = f"{grid[-1]:,.0f} requests a day"
     if stays is None and not found:
-        return f"{offer.name} stays cheaper than {gpu} at every volume up to {grid[-1]:,.0f} a day."
+        return sentence(f"{name} stays cheaper than {gpu} at every volume up to {highest}.")
     if stays is None:
         return (
-            f"{gpu} is cheaper than {offer.name} only between {found[0]:,.0f} and"
+            f"{gpu} is cheaper than {name} only between {found[0]:,.0f} and"
             f" {found[-1]:,.0f} requests a day."
         )
     if not found:
-        return f"{gpu} is cheaper than {offer.name} at every volume from {grid[0]:,.0f} a day."
+        return f"{gpu} is cheaper than {name} at every volume from {grid[0]:,.3g} requests a day."
     text = f"Self-hosting on {gpu} wins above {stays:,.0f} requests a day."
     if found[0] < stays * 0.99:
         text += f" From {found[0]:,.0f} on, the two take turns: replicas are whole."

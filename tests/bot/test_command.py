@@ -65,7 +65,18 @@ def test_a_refusal_names_option_value_nearest_example_and_reference() -> None:
     )  # fmt: skip
     buttons = [b for b in view.blocks if isinstance(b, Button)]
     assert [b.label for b in buttons] == ["Use llama", "Use lambda", "Change inputs"]
+    assert [b.style for b in buttons] == ["primary", "plain", "plain"]
     assert repaired(refused(refusal), 1) == {"layers": 0, "model": "lambda"}
+
+
+async def test_what_is_only_offered_does_not_stand_out() -> None:
+    outcome = await answered(layers=32)
+    assert isinstance(outcome.result, KvResult)
+    offered = [fix.model_copy(update={"optional": True}) for fix in outcome.result.fixes]
+    result = outcome.result.model_copy(update={"fixes": offered})
+    buttons = [b for b in answer(COMMAND, replace(outcome, result=result)).blocks
+               if isinstance(b, Button)]  # fmt: skip
+    assert {b.style for b in buttons} == {"plain"}
 
 
 async def test_a_repair_changes_only_what_it_says() -> None:

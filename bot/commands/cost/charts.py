@@ -10,13 +10,12 @@ from bot.commands.cost.money import (
     count,
     distinct,
     fleet,
-    percent,
     seconds,
-    seller,
     usd,
 )
 from bot.view import Bar, Chart, Reference, Series
 from compute.cost.result import CostResult, Curve, GpuChoice
+from compute.cost.words import percent, seller
 
 MOST_CURVES = 6
 MOST_API_BARS = 5

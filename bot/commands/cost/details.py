@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bot.command import number
-from bot.commands.cost.money import UNKNOWN, amount, distinct, fleet, percent, seller, several, usd
+from bot.commands.cost.money import UNKNOWN, amount, distinct, fleet, several, usd
 from bot.view import Block, Bold, Facts, Heading, Note, Table, Text, View
 from compute.cost.request import CostRequest
 from compute.cost.result import CostResult, GpuChoice, ProviderCost, Scenario
+from compute.cost.words import percent, seller
 
 MOST_PROVIDERS = 12
 MOST_GPUS = 8

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from bot.command import number
+from compute.cost import words
 from compute.cost.result import GpuChoice, ProviderCost, Range
-from compute.cost.verdict import usd as dollars
 
 UNKNOWN = "unknown"
-TINY = 0.001
-RESOLD = re.compile(r"(.+) \((.+)\)")
 
 
 def usd(value: float | None) -> str:
     """``$7,904``, ``$0.83``, ``$0.0042``; what is not known is never a number."""
-    return UNKNOWN if value is None else dollars(value)
+    return UNKNOWN if value is None else words.usd(value)
 
 
 def amount(value: float | None) -> str:
@@ -26,15 +23,7 @@ def amount(value: float | None) -> str:
 
 def between(span: Range | None) -> str:
     """``$17,900-$24,000``; one figure where both ends read the same."""
-    if span is None:
-        return UNKNOWN
-    ends = (usd(span.low), usd(span.high))
-    return "-".join(dict.fromkeys(ends))
-
-
-def percent(share: float) -> str:
-    """``31 %``; what rounds to nothing is ``< 0.1 %``, because it is not 0."""
-    return "< 0.1 %" if 0 < share < TINY else f"{number(share * 100, 2)} %"
+    return UNKNOWN if span is None else words.span(span.low, span.high)
 
 
 def count(value: float) -> str:
@@ -45,12 +34,6 @@ def count(value: float) -> str:
 def several(size: int, noun: str) -> str:
     """``1 GPU``, ``8 GPUs``."""
     return f"{size:,} {noun}" if size == 1 else f"{size:,} {noun}s"
-
-
-def seller(name: str) -> str:
-    """A provider's name, short: ``HuggingFace (novita)`` is ``novita via HF``."""
-    found = RESOLD.fullmatch(name)
-    return name if found is None else f"{found[2]} via {found[1].replace('HuggingFace', 'HF')}"
 
 
 def distinct(offers: Iterable[ProviderCost], most: int) -> list[ProviderCost]:

@@ -12,16 +12,15 @@ from bot.commands.cost.money import (
     count,
     distinct,
     fleet,
-    percent,
     replica,
     seconds,
-    seller,
     several,
     usd,
 )
 from bot.view import Block, Bold, Facts, Heading, Note, Table, Text, View, Words
 from compute.cost.request import CostRequest
 from compute.cost.result import CostResult, GpuChoice, GpuPrice, ProviderCost
+from compute.cost.words import TINY_SHARE, percent, seller
 
 MOST_ROWS = 3  # of each side
 MOST_WARNINGS = 4
@@ -82,7 +81,7 @@ def _facts(result: CostResult, best: GpuChoice | None) -> Facts:
         if mean < best.replicas:
             size = f"{best.replicas:,} (mean {number(mean)})"
         rows += [
-            ("demand D", f"{number(best.demand_replicas)} replicas"),
+            ("demand D", _demand(best.demand_replicas)),
             ("fleet N", size),
             ("replica", replica(best)),
             ("used D/N", percent(best.utilization)),
@@ -90,6 +89,10 @@ def _facts(result: CostResult, best: GpuChoice | None) -> Facts:
     peak = number(traffic.peak_over_mean)
     fine = f" ({seconds(traffic.peak_bin_s)})" if traffic.peak_bin_s else ""
     return Facts((*rows, ("peak / mean", f"{peak}{fine}")))
+
+
+def _demand(replicas: float) -> str:
+    return f"{number(replicas)} replicas" if replicas >= TINY_SHARE else "under 0.001 replicas"
 
 
 def _table(result: CostResult) -> list[Block]:
@@ -141,7 +144,9 @@ def _gpu_source(price: GpuPrice) -> str:
     hourly = f"${price.low:,.2f}-{price.high:,.2f}" if price.low < price.high else (
         f"${price.median:,.2f}"
     )  # fmt: skip
-    if price.pricing in ("own", "bought"):
+    if price.pricing == "bought":
+        return f"GPU: bought, {hourly}/h with power and hosting"
+    if price.pricing == "own":
         return f"GPU: {hourly}/h, {price.source}"
     dates = " to ".join(dict.fromkeys(date for date in (price.oldest, price.newest) if date))
     offers = several(price.offers, f"{price.pricing} offer")

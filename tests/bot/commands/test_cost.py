@@ -7,13 +7,14 @@ from pydantic import JsonValue
 
 from bot.command import answer
 from bot.commands.cost import COMMAND
-from bot.commands.cost.money import count, percent, usd
+from bot.commands.cost.money import count, usd
 from bot.render.discord import length, payload
 from bot.runner import Outcome
 from bot.view import Chart, Facts, Heading, Note, Table, Text, View, plain
 from bot.web.text import view_text
 from compute.cost import TOOL, CostRequest, CostResult
 from compute.cost.tool import Calculator
+from compute.cost.words import percent
 from compute.inputs import check_inputs
 from compute.tool import Refused
 from tests.sample import PlainContext
@@ -233,5 +234,5 @@ def test_amounts_keep_the_digits_that_matter() -> None:
     assert [usd(v) for v in (None, 7904.4, 12.3, 0.0042)] == [
         "unknown", "$7,904", "$12.30", "$0.0042",
     ]  # fmt: skip
-    assert [percent(v) for v in (0.31, 0.089, 1e-5, 0.0)] == ["31 %", "8.9 %", "< 0.1 %", "0 %"]
+    assert [percent(v) for v in (0.31, 0.089, 1e-5, 0.0)] == ["31 %", "8.9 %", "under 0.1 %", "0 %"]
     assert [count(v) for v in (200_000.0, 1.0, 0.5, 12.25)] == ["200,000", "1", "0.500", "12.2"]

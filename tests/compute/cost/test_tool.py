@@ -11,6 +11,7 @@ import pytest
 from compute.cost import CostResult
 from compute.cost.offers import parse_pricing
 from compute.cost.pricebook import BOOKS
+from compute.cost.words import percent
 from compute.throughput import CALCULATOR
 from compute.tool import FetchError, Refused
 from tests.compute.cost.known import MODEL, NOW, ask, calculator, request
@@ -59,8 +60,8 @@ def test_the_first_line_says_who_wins_and_by_how_much(answer: CostResult) -> Non
     assert answer.winner == "api"
     assert answer.winner_usd == pytest.approx(own.value - api)
     assert answer.winner_ratio == pytest.approx(own.value / api)
-    assert answer.headline.startswith(f"Buy it: ${api:,.2f} a month from {answer.winner_name}")
-    assert f"{answer.gpus[0].utilization:.0%}" in answer.why
+    assert answer.headline.startswith(f"Buy it: ${api:,.0f} a month from {answer.winner_name}")
+    assert f"uses {percent(answer.gpus[0].utilization)} of these GPUs" in answer.why
 
 
 def test_the_sensitivity_table_holds_every_lever(answer: CostResult) -> None:
@@ -141,7 +142,7 @@ def test_a_typed_utilization_is_shown_beside_the_derived_one_with_a_warning() ->
     assert gpu.typed_usd_per_month is not None
     assert gpu.usd_per_month is not None
     assert gpu.typed_usd_per_month < gpu.usd_per_month.value
-    assert any("60%" in text and f"{gpu.utilization:.0%}" in text for text in typed.warnings)
+    assert any("60 %" in text and percent(gpu.utilization) in text for text in typed.warnings)
 
 
 def test_bought_hardware_has_its_lines_and_no_rent() -> None:
