@@ -123,11 +123,13 @@ class Needs:
     """What a request needs of the machine that runs it.
 
     ``cuda``: an NVIDIA GPU; ``memory_gib``: its memory; ``sm``: its lowest compute capability
-    times 10 (90 = Hopper); ``gpu``: this key of the GPU catalogue and no other. Limits of the run:
-    ``host_gib`` of main memory, ``limit_s`` seconds.
+    times 10 (90 = Hopper); ``gpu``: this key of the GPU catalogue and no other; ``or_cpu``: any
+    worker will do while none with such a GPU is online. Limits of the run: ``host_gib`` of main
+    memory, ``limit_s`` seconds.
     """
 
     cuda: bool = False
+    or_cpu: bool = False
     memory_gib: float = 0.0
     sm: int = 0
     gpu: str = ""

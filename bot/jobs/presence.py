@@ -100,6 +100,10 @@ class Presence:
             if seen.card.protocol == PROTOCOL and self.online(name)
         ]
 
+    def serves(self, lane: str) -> bool:
+        """Whether any worker of that lane is online, busy or not."""
+        return any(lane in s.card.lanes for name, s in self._seen.items() if self.online(name))
+
     def lacking(self, kind: Kind) -> str:
         """Why nobody who is online can do such a run, or "" when somebody can."""
         online = [seen.card for name, seen in self._seen.items() if self.online(name)]

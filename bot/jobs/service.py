@@ -40,7 +40,7 @@ from bot.jobs.words import (
 from bot.results import Deleter, StoredResult, add_row
 from bot.store import Store
 from compute.jobs.job import MAX_JSON_BYTES, PROTOCOL, BotInfo
-from compute.jobs.lanes import lane_of
+from compute.jobs.lanes import ANY, lane_of
 from compute.jobs.queue import Heard, Queue
 from compute.jobs.subjects import Timing
 from compute.tool import AnyTool, Needs, Refused, Request
@@ -245,6 +245,8 @@ class Jobs:
     ) -> _Wish:
         try:
             lane = lane_of(needs)
+            if needs.or_cpu and not self._desk.presence.serves(lane):
+                lane = ANY
         except LookupError as error:
             raise Refused(f"No worker can have what this needs: {error}.") from None
         text = json.dumps(request.model_dump(mode="json"), sort_keys=True)

@@ -1,0 +1,60 @@
+"""What timing needs of a device: marks in its stream, a flush of its cache, its clocks.
+
+The CUDA device, the CPU and the clock of the tests are three of these; nothing else of the
+measuring knows which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The machine's state at one moment; None is unknown. ``throttle`` names what holds the clock
+    down, ``others`` counts other programs on the GPU, ``load`` is a CPU's 1-minute load.
+    """
+
+    sm_mhz: float | None = None
+    most_mhz: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    throttle: tuple[str, ...] = ()
+    others: int | None = None
+    load: float | None = None
+
+
+class Device(Protocol):
+    """One GPU, or the CPU."""
+
+    kind: str  # torch's name: "cuda" or "cpu"
+    cache_bytes: int  # of the last cache level (L2 on a GPU)
+    memory_bytes: int  # free for tensors
+
+    def mark(self) -> Any:
+        """A point in time behind everything enqueued so far."""
+
+    def elapsed_s(self, start: Any, end: Any) -> float:
+        """Seconds between two marks; only after ``synchronize``."""
+
+    def synchronize(self) -> None:
+        """Wait until everything enqueued is done."""
+
+    def flush(self) -> None:
+        """Empty the cache: write changing non-zero values over four times its size, then read
+        them, so that nothing dirty is left to be written back during the next launch.
+        """
+
+    def spin(self, seconds: float) -> None:
+        """Keep the device busy about that long, so that the host can enqueue ahead of it."""
+
+    def capture(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object] | None:
+        """``calls`` as one CUDA graph to replay; None where there are no graphs."""
+
+    def clocks(self) -> Clocks:
+        """The state now."""
+
+    def now_s(self) -> float:
+        """The host's clock, in seconds."""

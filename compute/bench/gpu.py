@@ -1,0 +1,107 @@
+"""A CUDA GPU as a device: events in torch's current stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+from compute.bench.device import Clocks
+from compute.bench.smi import read_clocks
+
+FACTOR = 4
+LEAST_FLUSH = 64 * 2**20
+KEPT_SHARE = 0.9  # of free memory: the allocator and the driver keep some
+SPIN_TRIES = 3
+MOST_SPIN_S = 0.01
+
+
+class CudaDevice:
+    """The current GPU of this process."""
+
+    kind = "cuda"
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch: Any = torch
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        self.name = str(properties.name)
+        self.sm = properties.major * 10 + properties.minor
+        self.total_bytes = int(properties.total_memory)
+        self.cache_bytes = int(properties.L2_cache_size)
+        self.uuid = f"GPU-{properties.uuid}"
+        self.memory_bytes = int(KEPT_SHARE * torch.cuda.mem_get_info()[0])
+        self._flushes = 0
+
+    def mark(self) -> Any:
+        """An event, recorded now."""
+        event = self._torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def elapsed_s(self, start: Any, end: Any) -> float:
+        """Events tell milliseconds, with a resolution of about 0.5 us."""
+        return float(start.elapsed_time(end)) / 1e3
+
+    def synchronize(self) -> None:
+        """Wait for all streams: work on another one would not be seen by the events."""
+        self._torch.cuda.synchronize()
+
+    @cached_property
+    def _buffer(self) -> Any:
+        size = max(FACTOR * self.cache_bytes, LEAST_FLUSH)
+        return self._torch.ones(size // 4, dtype=self._torch.float32, device="cuda")
+
+    def flush(self) -> None:
+        """Write another value each time (a constant may be compressed or skipped), then read."""
+        self._flushes += 1
+        self._buffer.fill_(float(self._flushes % 1000 + 1))
+        self._buffer.sum()
+
+    @cached_property
+    def _cycles_per_s(self) -> float:
+        """How long torch's spinning kernel takes, by events."""
+        cycles = 2_000_000
+        self._torch.cuda._sleep(cycles)
+        times = []
+        for _ in range(SPIN_TRIES):
+            start = self.mark()
+            self._torch.cuda._sleep(cycles)
+            end = self.mark()
+            self.synchronize()
+            times.append(self.elapsed_s(start, end))
+        return cycles / min(times)
+
+    def spin(self, seconds: float) -> None:
+        """A kernel that waits and touches no memory, so that the cache stays as it is."""
+        if seconds > 0:
+            self._torch.cuda._sleep(int(min(seconds, MOST_SPIN_S) * self._cycles_per_s))
+
+    def capture(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object] | None:
+        """All ``calls`` in one graph. Raises ``RuntimeError`` for a call that waits for the GPU."""
+        torch = self._torch
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for call in calls:
+                call()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            kept = [call() for call in calls]  # outputs live as long as the graph
+
+        def replay() -> object:
+            graph.replay()
+            return kept
+
+        return replay
+
+    def clocks(self) -> Clocks:
+        """As the driver reports them."""
+        return read_clocks(self.uuid)
+
+    def now_s(self) -> float:
+        """The host's clock."""
+        return time.perf_counter()
