@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from content.errors import CatalogueError
-from content.names import Entry, entry, nearest, squeeze, suggest
+from content.name_index import NameIndex
+from content.names import Entry, entry, nearest, squeeze
 from content.tables import CATALOGUE
 
 ENDINGS = ("", "instruct", "it", "chat", "hf", "chathf", "base", "instructhf", "bf16")
@@ -38,6 +39,7 @@ class ModelCatalogue:
     def __init__(self, models: Mapping[str, Model]) -> None:
         self._models = dict(models)
         self._entries = tuple(_entry(model) for model in models.values())
+        self._completion = NameIndex(self._entries)
         self._ids = {squeeze(model.id): model.id for model in models.values()}
         self._short = _short_names(models)
 
@@ -72,7 +74,7 @@ class ModelCatalogue:
 
     def suggest(self, text: str, limit: int = 25) -> list[tuple[str, str]]:
         """(label, value) for completion."""
-        return suggest(text, self._entries, limit)
+        return self._completion.suggest(text, limit)
 
 
 def load_models(path: Path = CATALOGUE / "models.jsonl") -> ModelCatalogue:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from content.names import Entry, entry, nearest, squeeze, suggest
+from content.name_index import NameIndex
+from content.names import Entry, entry, nearest, squeeze
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -56,6 +57,7 @@ class Pricebook:
             for model in provider.models:
                 self._add(Seller(provider, model), names)
         self._entries = tuple(_entry(name) for name in names.values())
+        self._completion = NameIndex(self._entries)
 
     def _add(self, seller: Seller, names: dict[str, str]) -> None:
         key = plain_name(seller.provider.id, seller.model.id)
@@ -97,7 +99,7 @@ class Pricebook:
 
     def suggest_models(self, text: str, limit: int = 25) -> list[tuple[str, str]]:
         """(label, value) for completion."""
-        return suggest(text, self._entries, limit)
+        return self._completion.suggest(text, limit)
 
 
 def plain_name(provider_id: str, model_id: str) -> str:
