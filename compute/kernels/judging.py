@@ -19,6 +19,8 @@ INTERPRETER_FACTOR = 2.0
 ELEMENT_UNITS = 8.0
 ELEMENT_LEAST = 2.0**-20
 SUBNORMAL_STEPS = 4.0
+LARGE_LOGIT = 500.0  # the rounding of such a one is 3e-5
+LARGE_LOGIT_SLACK = 200.0
 SUBNORMAL = {"float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}
 
 
@@ -47,6 +49,20 @@ def compare(
     name = operator.result_dtype(dtype)
     verdicts = [compare_tensor(operator, g, w, name, slack) for g, w in pairs]
     return max(verdicts, key=lambda v: (not v.right, v.error))
+
+
+def judge_logits(
+    operator: Operator, inputs: Inputs, got: Any, want: Any, dtype: str, slack: float
+) -> Verdict:
+    """The general rule for attention; fp32 logits in the hundreds and thousands are rounded by
+    2^-24 of themselves before the exponential, which moves the weights by as much.
+    """
+    q = inputs["q"].float()
+    k = inputs["k" if "k" in inputs else "k_cache"].float().nan_to_num()
+    lengths = [t.norm(dim=-1).max().item() if t.numel() else 0.0 for t in (q.nan_to_num(), k)]
+    if dtype == "float32" and lengths[0] * lengths[1] * abs(inputs["scale"]) > LARGE_LOGIT:
+        slack *= LARGE_LOGIT_SLACK
+    return compare(operator, inputs, got, want, dtype, slack)
 
 
 def compare_tensor(
