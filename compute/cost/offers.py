@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compute.cost.hours import changes_with_hours
 from compute.cost.load import Load
-from compute.cost.pricebook import Pricebook, Seller
+from compute.cost.pricebook import Pricebook, Seller, sold_as
 from compute.cost.prices import (
     STANDARD,
     find_seller,
@@ -99,7 +99,7 @@ def offers_of(
     if sellers and not any(offered):
         price_context(_widest(sellers, at).model, processing, at)  # refuses, naming what there is
     offers = [
-        _offer(seller, load, book, at, processing if there else STANDARD, processing)
+        _offer(request, seller, load, book, at, processing if there else STANDARD, processing)
         for seller, there in zip(sellers, offered, strict=True)
     ]
     own = _own_offer(request, load)
@@ -113,13 +113,21 @@ def _widest(sellers: Sequence[Seller], at: dt.datetime) -> Seller:
 
 
 def _offer(
-    seller: Seller, load: Load, book: Pricebook, at: dt.datetime, processing: str, wanted: str
+    request: CostRequest,
+    seller: Seller,
+    load: Load,
+    book: Pricebook,
+    at: dt.datetime,
+    processing: str,
+    wanted: str,
 ) -> Offer:
     model = seller.model
     prices = model.get_prices(at, price_context(model, processing, at))
     notes = _notes(prices, seller, load)
     if processing != wanted:
         notes.insert(0, f"no {wanted} price; this is standard")
+    if not sold_as(seller, request.model):
+        notes.insert(0, f"this is {model.id}, which it takes {request.model[:60]} for")
     return Offer(
         provider=seller.provider.id,
         name=seller.provider.name,

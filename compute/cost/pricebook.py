@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from content.name_index import NameIndex
-from content.names import Entry, entry, nearest, squeeze
+from content.names import Entry, entry, nearest, squeeze, words
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -31,6 +31,14 @@ SOLD_AS = {"groq": ("versatile",), "together": ("turbo",), "cloudflare": ("fp8fa
 REGION = re.compile(r"^(?:global|regional|us|eu|apac|in|jp|au|ca)\.")
 VENDOR = re.compile(r"^[a-z][a-z0-9-]*\.(?=[a-z])")
 REVISION = re.compile(r"-v?\d+:\d+$")
+
+
+# Sellers of their own models, whose names without a date mean the newest.
+MAKERS = ("anthropic", "azure", "cohere", "deepseek", "google", "mistral", "openai", "x-ai")
+NEUTRAL = (*ENDINGS, "latest", "preview", "exp")
+SIZED = re.compile(r"\d+x?\d*[bme]")
+# v0.1, 001, 2025-04-16, 06-17
+VERSION = re.compile(r"(?<=[-_@])(?:v\d+(?:\.\d+)?|00\d|(?:20\d\d-)?\d\d-\d\d)\b")
 
 
 @dataclass(frozen=True)
@@ -69,16 +77,27 @@ class Pricebook:
             names.setdefault(key, seller.model.id)
 
     def sellers(self, name: str) -> list[Seller]:
-        """Every provider's listing of the model, in the data's order of providers."""
+        """Every provider's listing of the model, in the data's order of providers.
+
+        Under the very id, else under the same plain name, else where the provider takes that name
+        for the same model.
+        """
         typed = name[:200].casefold()
-        found = dict(self._index.get(plain_name("", typed), {}))
+        same = self._index.get(plain_name("", typed), {})
+        found = []
         for provider in self.providers:
             exact = self._ids.get((provider.id, typed))
-            own = exact or (None if provider.id in found else provider.find_model(typed))
-            if own is not None:
-                found[provider.id] = Seller(provider, own)
-        order = {provider.id: place for place, provider in enumerate(self.providers)}
-        return sorted(found.values(), key=lambda seller: order[seller.provider.id])
+            if exact is None and provider.id in same:
+                found.append(same[provider.id])
+                continue
+            own = exact or self.taken_for(provider, typed)
+            if own is not None and (exact or same_model(provider.id, typed, own.id)):
+                found.append(Seller(provider, own))
+        return found
+
+    def taken_for(self, provider: Provider, name: str) -> ModelInfo | None:
+        """What the provider sells to who asks for ``name``; it may be another model's successor."""
+        return provider.find_model(name[:200].casefold())
 
     def provider(self, name: str) -> Provider | None:
         """The provider of that id or display name, or nothing."""
@@ -120,6 +139,33 @@ def plain_name(provider_id: str, model_id: str) -> str:
     for ending in (*SOLD_AS.get(provider_id, ()), *ENDINGS):
         short = short.removesuffix(ending) or short
     return short
+
+
+def same_model(provider_id: str, typed: str, listed: str) -> bool:
+    """Whether a listing that the price data matches to ``typed`` is that model, not its kin.
+
+    The data matches by beginnings too: MiniMax-M2.7 to MiniMax-M2, a distilled Llama to
+    deepseek-reasoner. What ``typed`` says more than the listing may only be a size, a kind of
+    tuning or a date; a date of four digits names other weights, except at a maker's own API.
+    """
+    tail = VERSION.sub(" ", typed.casefold().rpartition("/")[2])
+    more = [word for word in words(tail) if word not in words(listed.casefold())]
+    maker = provider_id in MAKERS
+    return all(
+        word in NEUTRAL or SIZED.fullmatch(word) or _is_date(word, 4 if maker else 6)
+        for word in more
+    )
+
+
+def sold_as(seller: Seller, typed: str) -> bool:
+    """Whether what ``seller`` lists is the model that ``typed`` names."""
+    provider, listed = seller.provider.id, seller.model.id
+    plain = plain_name("", typed.casefold()) == plain_name(provider, listed)
+    return plain or same_model(provider, typed, listed)
+
+
+def _is_date(word: str, digits: int) -> bool:
+    return word.isdigit() and digits <= len(word) <= 8
 
 
 def _entry(model_id: str) -> Entry:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from compute.cost.hours import day_prices
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # The request contexts that are ways to process a request; others (routes, searches) are not.
 PROCESSING_KEYS = ("processing", "service_tier", "speed")
 STANDARD = "standard"
+LONG = 60  # digits; a Decimal keeps 28
 Buckets = Usage | Sequence[tuple[Number, Usage]]
 
 
@@ -77,11 +78,12 @@ def price_month(
     book = BOOKS.newest()
     seller = find_seller(book, model, provider)
     hours = (profile or {}).get("hourly_weights") or (1.0,)
-    each = month_usd_per_request(
-        seller.model, usage_each, _moment(at), hours, processing, utc_offset_h
-    )
-    usd = None if each is None else each * exact(requests)
-    return _price(book, seller, usd, processing)
+    with localcontext(prec=LONG):  # a 24th has no end: what is whole after it must come out whole
+        each = month_usd_per_request(
+            seller.model, usage_each, _moment(at), hours, processing, utc_offset_h
+        )
+        usd = None if each is None else each * exact(requests)
+    return _price(book, seller, None if usd is None else +usd, processing)
 
 
 def _price(book: Pricebook, seller: Seller, usd: Decimal | None, processing: str | None) -> Price:
@@ -113,6 +115,9 @@ def find_seller(book: Pricebook, model: str, provider: str) -> Seller:
     for seller in sellers:
         if seller.provider.id == sold_by.id:
             return seller
+    own = book.taken_for(sold_by, model)
+    if own is not None:  # who names the provider gets what it sells under that name
+        return Seller(sold_by, own)
     others = tuple(seller.provider.id for seller in sellers[:3])
     if others:
         raise Refused(

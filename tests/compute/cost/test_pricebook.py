@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from compute.cost.pricebook import BOOKS, plain_name, start_refresh
+from compute.cost.pricebook import BOOKS, plain_name, same_model, start_refresh
 
 ROOT = Path(__file__).parents[3]
 
@@ -207,3 +207,37 @@ def test_starting_a_refresh_never_waits(caplog: pytest.LogCaptureFixture) -> Non
         if thread.name == "genai_prices:update":
             thread.join(30)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "listed"),
+    [
+        # what the price data's matching by beginnings takes for the model, and what it is not
+        ("MiniMaxAI/MiniMax-M2.7", "huggingface_novita", "MiniMaxAI/MiniMax-M2"),
+        ("DeepSeek-R1-Distill-Llama-70B", "deepseek", "deepseek-reasoner"),
+        ("deepseek-ai/DeepSeek-R1-0528", "huggingface_together", "deepseek-ai/DeepSeek-R1"),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "huggingface_nscale", "Qwen/Qwen3-235B-A22B"),
+        ("zai-org/GLM-5.3-Fast", "huggingface_novita", "zai-org/GLM-5.3"),
+        ("togethercomputer/GPT-JT-Moderation-6B", "openai", "moderation"),
+    ],
+)
+def test_kin_of_a_model_is_not_the_model(model: str, provider: str, listed: str) -> None:
+    sold = {(s.provider.id, s.model.id) for s in BOOKS.newest().sellers(model)}
+    assert (provider, listed) not in sold
+    assert not same_model(provider, model, listed)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "listed"),
+    [
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "openrouter", "meta-llama/llama-4-scout"),
+        ("mistralai/Mistral-7B-Instruct-v0.3", "openrouter", "mistralai/mistral-7b-instruct"),
+        ("o3", "azure", "o3-2025-04-16"),
+        ("o3-2025-04-16", "openai", "o3"),
+        ("codestral-2501", "mistral", "codestral"),
+        ("claude-sonnet-4-5-20250929", "anthropic", "claude-sonnet-4-5"),
+    ],
+)
+def test_a_size_or_a_date_more_is_the_same_model(model: str, provider: str, listed: str) -> None:
+    sold = {(s.provider.id, s.model.id) for s in BOOKS.newest().sellers(model)}
+    assert (provider, listed) in sold

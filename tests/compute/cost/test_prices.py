@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from genai_prices import Usage as Counted
@@ -46,6 +47,20 @@ def test_a_flat_deepseek_month_is_17_hours_off_peak_and_7_at_the_peak() -> None:
     assert peak == 2 * off
     month = price_month("deepseek-v4-pro", "deepseek", 1000, USAGE, NOW).usd
     assert month == 1000 * (17 * off + 7 * peak) / 24
+
+
+@pytest.mark.parametrize("requests", [1, 7, 24_000, 12_345_678, 6_083_333.5])
+@pytest.mark.parametrize("model", ["deepseek-v4-pro", "deepseek-v4-flash"])
+def test_a_flat_month_is_exact_for_any_number_of_requests(model: str, requests: float) -> None:
+    off = price_request(model, "deepseek", USAGE, at_hour(12)).usd
+    peak = price_request(model, "deepseek", USAGE, at_hour(6)).usd
+    assert off is not None and peak is not None and peak > off
+    exact = Fraction(str(requests)) * (17 * Fraction(off) + 7 * Fraction(peak)) / 24
+    for profile in (None, {"hourly_weights": [1.0] * 24}, {"hourly_weights": [0.5] * 168}):
+        for day in (NOW, NOW.replace(hour=2), dt.date(2026, 11, 23), dt.datetime(2026, 11, 23, 9)):
+            month = price_month(model, "deepseek", requests, USAGE, day, profile).usd
+            assert month is not None
+            assert month == Decimal(exact.numerator) / Decimal(exact.denominator)
 
 
 def test_the_hours_of_the_traffic_and_its_time_zone_decide_the_month() -> None:

@@ -378,6 +378,14 @@ def test_no_listing_of_a_reseller_to_its_own_users_takes_part() -> None:
     assert all(p.provider != "github-copilot" for p in result.providers)
 
 
+def test_a_named_provider_that_takes_the_name_for_another_model_says_so() -> None:
+    result = ask(model="DeepSeek-R1-Distill-Llama-70B", provider="deepseek", gpu="h100")
+    assert "this is deepseek-reasoner" in result.providers[0].notes[0]
+    everyone = ask(model="DeepSeek-R1-Distill-Llama-70B", gpu="h100")
+    assert all(p.provider != "deepseek" for p in everyone.providers)
+    assert not any("this is" in note for p in everyone.providers for note in p.notes)
+
+
 def test_the_result_survives_json(answer: CostResult) -> None:
     text = answer.model_dump_json()
     assert CostResult.model_validate_json(text) == answer
