@@ -87,7 +87,11 @@ class WorkerProcess:
         for number in (signal.SIGTERM, signal.SIGCONT):
             with contextlib.suppress(ProcessLookupError):
                 self.send(number)
-        await self.end()
+        try:
+            await self.end()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()  # one that does not end must not spin on for ever
 
     async def _read(self) -> None:
         assert self.process.stdout is not None

@@ -121,8 +121,10 @@ class BotHalf:
                     await self._add(JobState.model_validate_json(found.data))
 
     async def started(self, job: Job, attempt: int = 1) -> JobState:
-        """Its claim."""
-        return await self.seen(job, lambda s: s.phase == "running" and s.attempt == attempt)
+        """The first word on that attempt: its claim, or its end where that came so soon that the
+        key, which holds one value, never showed the claim.
+        """
+        return await self.seen(job, lambda s: s.phase != "returned" and s.attempt == attempt)
 
     async def end(self, job: Job) -> JobState:
         """Its end."""
