@@ -75,15 +75,17 @@ class Sizing:
     def _replicas(self, demand: float) -> tuple[int, float]:
         """Replicas at the busiest time and their mean over the hours."""
         if demand not in self._known:
-            least, replicas = self._terms.min_replicas, self._headroom.replicas
-            mean, most = 0.0, 0
-            for share, load in self._terms.shape.steps:
-                count = replicas(demand * load)
-                count = count if count > least else least
-                mean += share * count
-                most = most or count
-            self._known[demand] = most, mean
+            terms = self._terms
+            self._known[demand] = self._headroom.over(demand, terms.shape.steps, terms.min_replicas)
         return self._known[demand]
+
+    def least_usd_each(self) -> float:
+        """USD a month that a request per day costs at the least, at any volume: full replicas."""
+        terms = self._terms
+        load = sum(share * load for share, load in terms.shape.steps)
+        hourly = load * terms.gpu_usd_per_hour * HOURS_PER_MONTH
+        owned = terms.shape.peak * terms.gpu_usd_per_month
+        return (hourly + owned) * self.served.n_gpus / SECONDS_PER_DAY / self._rps
 
     def _usd(self, most: int, mean: float, usd_per_hour: float | None = None) -> float:
         terms, gpus = self._terms, self.served.n_gpus
@@ -103,6 +105,10 @@ class Hosting:
     def usd(self, requests_per_day: float, usd_per_hour: float | None = None) -> float:
         """USD a month."""
         return min(sizing.usd(requests_per_day, usd_per_hour) for sizing in self._sizings)
+
+    def least_usd_each(self) -> float:
+        """USD a month below which a request per day never costs, however many there are."""
+        return min(sizing.least_usd_each() for sizing in self._sizings)
 
     def fleet(self, requests_per_day: float) -> Fleet:
         """The cheapest fleet; of equals the smaller replica."""

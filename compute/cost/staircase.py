@@ -7,7 +7,8 @@ from itertools import pairwise
 
 Cost = Callable[[float], float]  # requests per day -> USD a month
 
-HALVINGS = 26
+HALVINGS = 26  # of a break-even that is told
+DRAWN_HALVINGS = 14  # of a step that is drawn: 1/16,000 of the way between two volumes
 MOST_EDGES = 8  # steps drawn exactly between two neighbouring volumes; beyond that it is a slope
 
 
@@ -54,7 +55,7 @@ def _steps(cost: Cost, low: float, high: float) -> list[float]:
     found: list[float] = []
     while cost(low) != cost(high) and len(found) < 2 * MOST_EDGES:
         level, below, above = cost(low), low, high
-        for _ in range(HALVINGS):
+        for _ in range(DRAWN_HALVINGS):
             middle = (below + above) / 2
             below, above = (middle, above) if cost(middle) == level else (below, middle)
         found += [below, above]

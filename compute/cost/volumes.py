@@ -17,6 +17,7 @@ DRAWN = 20.0  # times the smallest and largest volume of interest
 POINTS = 41
 MOST_REPLICAS = 50_000  # beyond it both sides are straight lines
 MOST_GPUS, MOST_PROVIDERS = 3, 2
+FLOAT_ROOM = 1 - 1e-6  # what whole replicas leave to rounding
 
 
 def search_grid(load: Load, choice: Choice) -> list[float]:
@@ -32,6 +33,8 @@ def all_crossings(load: Load, offer: Offer | None, choice: Choice) -> tuple[list
     if offer is None or offer.each is None or choice.hosting is None:
         return [], False
     each = float(offer.each) * load.requests_per_month / load.requests_per_day
+    if choice.hosting.least_usd_each() * FLOAT_ROOM >= each:
+        return [], False  # dearer even when full: no volume has to be tried
 
     def api(volume: float) -> float:
         return each * volume

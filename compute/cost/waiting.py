@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
 EXACT_SERVERS = 200  # the closed form is 0.7 % above the exact load there
 HALVINGS = 45
+Step = tuple[float, float]
 
 
 def wait_probability(servers: float, load: float) -> float:
@@ -108,6 +110,21 @@ class Headroom:
         else:
             servers = max(EXACT_SERVERS, erlangs + self._beta * math.sqrt(erlangs))
         return math.ceil(servers / self._servers - 1e-9)
+
+    def over(self, demand: float, steps: Sequence[Step], least: int) -> tuple[int, float]:
+        """Replicas at the busiest time and their mean; at least ``least``.
+
+        ``steps``: (share of the time, load over the mean), largest load first.
+        """
+        most, mean, left = 0, 0.0, 1.0
+        for share, load in steps:
+            count = self.replicas(demand * load)
+            if count <= least:  # so do all that follow
+                return most or least, mean + left * least
+            most = most or count
+            mean += share * count
+            left -= share
+        return most, mean
 
     def wait(self, replicas: int, load: float) -> float:
         """P(wait) of ``load`` (in replicas), at most the chance where ``replicas`` suffice."""
