@@ -28,6 +28,7 @@ from bot.results import Results
 from bot.runner import Runner
 from bot.store import FILE_NAME, Store, StoreError
 from compute.context import LocalContext
+from compute.ending import end
 from config.settings import Settings
 from content.errors import CatalogueError
 
@@ -256,5 +257,4 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)

@@ -18,6 +18,7 @@ from typing import Protocol
 from bot import effects
 from bot.effects import Effect, Receipt, Row, Standing, Told, enqueue
 from bot.store import Store
+from compute.ending import end
 
 __all__ = ["Effect", "Later", "Never", "Outbox", "Receipt", "Sender", "Told", "enqueue"]
 
@@ -228,9 +229,7 @@ class Outbox:
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=FINISH_S)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 def _pause_s(attempts: int) -> float:

@@ -13,6 +13,7 @@ from bot.jobs.order import SHORT_S, Hand
 from bot.jobs.presence import Presence
 from bot.jobs.run import Ask, Run
 from bot.store import Store
+from compute.ending import end
 from compute.jobs.job import schema_of
 from compute.jobs.queue import Queue
 from compute.jobs.subjects import Timing
@@ -125,9 +126,7 @@ class Desk:
 
     async def close(self) -> None:
         """End what is under way; whatever that was is done by the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

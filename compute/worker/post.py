@@ -9,6 +9,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from compute.ending import end
 from compute.jobs.subjects import Timing
 from compute.worker.warm import WarmChild
 
@@ -26,8 +27,4 @@ class Post:
 
 async def ended(task: asyncio.Future[Any]) -> None:
     """Cancel a task and wait until it has cleaned up behind itself."""
-    if not task.done():
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    elif not task.cancelled():
-        task.exception()  # looked at, so that nobody misses it
+    await end(task)
