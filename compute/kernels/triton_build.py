@@ -53,7 +53,12 @@ def aot(
         name=kernel.fn.__name__,
         cubin=built.asm["cubin"],
         num_warps=num_warps,
-        config={**constants, "num_warps": num_warps, "num_stages": num_stages},
+        config={
+            **constants,
+            "num_warps": num_warps,
+            "num_stages": num_stages,
+            "shared_bytes": built.metadata.shared,  # dynamic: the cubin does not say
+        },
     )
 
 
