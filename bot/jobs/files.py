@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.jobs.words import File
+from compute.jobs.fetch import FileLost
 from compute.jobs.job import Artefact
-from compute.jobs.queue import FileLost, Queue
+from compute.jobs.queue import Queue
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +22,10 @@ from bot.jobs.dispatch import Dispatcher
 from bot.jobs.files import Files
 from bot.jobs.finish import Finisher
 from bot.jobs.listen import Listener
-from bot.jobs.policy import asker_of, over_limit
+from bot.jobs.policy import over_limit
 from bot.jobs.recover import Auditor
-from bot.jobs.run import Ask, Ending, Run
-from bot.jobs.share import Shared, find_shared, share_key
+from bot.jobs.share import Shared, find_shared
+from bot.jobs.wish import Wish, wish_of, write_wish
 from bot.jobs.words import (
     AskedRun,
     Cancelled,
@@ -37,10 +35,9 @@ from bot.jobs.words import (
     Progress,
     WorkerLine,
 )
-from bot.results import Deleter, StoredResult, add_row
+from bot.results import Deleter, StoredResult
 from bot.store import Store
-from compute.jobs.job import MAX_JSON_BYTES, PROTOCOL, BotInfo
-from compute.jobs.lanes import ANY, lane_of
+from compute.jobs.job import PROTOCOL, BotInfo
 from compute.jobs.queue import Heard, Queue
 from compute.jobs.subjects import Timing
 from compute.tool import AnyTool, Needs, Refused, Request
@@ -52,18 +49,6 @@ if TYPE_CHECKING:
 
 EVERY_S = 1.0  # a watcher hears at most that often, but of the end at once
 DAY_S = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What one submission writes."""
-
-    row: StoredResult
-    run: Run
-    ask: Ask
-    request: str
-    key: str
-    needs: Needs
 
 
 class Jobs:
@@ -134,13 +119,13 @@ class Jobs:
         allowance = self._policy.allowance(row, roles)
         if allowance.refusal:
             raise Refused(allowance.refusal)
-        wish = self._wish(row, tool, request, needs, first=allowance.first)
+        wish = wish_of(self._desk, row, tool, request, needs, first=allowance.first)
         since = wish.run.created_at - self._share_s if self._share_s > 0 else float("inf")
 
         def change(db: Database) -> tuple[str, Shared | None]:
             if sentence := over_limit(db, wish.ask.asker, allowance, wish.run.created_at):
                 return sentence, None
-            return "", _write(db, wish, find_shared(db, wish.key, since))
+            return "", write_wish(db, wish, find_shared(db, wish.key, since))
 
         sentence, shared = await self._dispatcher.change(
             change, lambda told: self._note(wish, told)
@@ -240,29 +225,7 @@ class Jobs:
             "disbelieved": counts.disbelieved,
         }
 
-    def _wish(
-        self, row: StoredResult, tool: AnyTool, request: Request, needs: Needs, *, first: bool
-    ) -> _Wish:
-        try:
-            lane = lane_of(needs)
-            if needs.or_cpu and not self._desk.presence.serves(lane):
-                lane = ANY
-        except LookupError as error:
-            raise Refused(f"No worker can have what this needs: {error}.") from None
-        text = json.dumps(request.model_dump(mode="json"), sort_keys=True)
-        if len(text) > MAX_JSON_BYTES:
-            raise Refused(
-                f"The request has {len(text) // 1024:,} KiB; a run takes at most "
-                f"{MAX_JSON_BYTES // 1024}."
-            )
-        schema, now = self._desk.know(tool), self._clock()
-        run_id, ticket = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
-        run = Run(run_id, tool.name, schema, lane, ticket, now)
-        ask = Ask(row.id, run_id, asker_of(row), row.user_id, first, now)
-        limits = (needs.host_gib, needs.limit_s)
-        return _Wish(row, run, ask, text, share_key(tool.name, schema, lane, text, limits), needs)
-
-    def _note(self, wish: _Wish, told: tuple[str, Shared | None]) -> None:
+    def _note(self, wish: Wish, told: tuple[str, Shared | None]) -> None:
         """Bring the memory in line with what a submission wrote."""
         sentence, shared = told
         if sentence:
@@ -308,18 +271,3 @@ class Jobs:
             run.touch()
         if up:
             self._dispatcher.look()
-
-
-def _write(db: Database, wish: _Wish, shared: Shared | None) -> Shared | None:
-    """The rows of one submission; what it shares, if anything."""
-    add_row(db, wish.row)
-    if shared is None:
-        needs = wish.needs
-        ledger.add_run(db, wish.run, wish.request, wish.key, needs.host_gib, needs.limit_s)
-        ledger.add_ask(db, wish.ask)
-        return None
-    ledger.add_ask(db, replace(wish.ask, run_id=shared.run_id))
-    if shared.result is not None:
-        ending = Ending("done", wish.ask.asked_at, "", shared.words, shared.result)
-        ledger.end_ask(db, shared.run_id, wish.row.id, ending)
-    return shared

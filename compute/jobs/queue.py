@@ -7,17 +7,16 @@ It knows the broker, not what a job means; SQLite above it is what counts. Every
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from compute.ending import end
+from compute.jobs.fetch import FileLost, read_file, remove_file
 from compute.jobs.job import Artefact, BotInfo, Job
 from compute.jobs.streams import ensure_lane, ensure_streams, ensure_worker_bucket
 from compute.jobs.subjects import (
@@ -27,7 +26,6 @@ from compute.jobs.subjects import (
     STATE_BUCKET,
     STREAM,
     Timing,
-    artefact_bucket,
     bell,
     cancel_subject,
     job_subject,
@@ -46,7 +44,6 @@ log = logging.getLogger(__name__)
 
 CALL_S = 5.0  # one call to the broker
 RETRY_S = 0.5
-SILENT_S = 20.0  # between two pieces of a file
 T = TypeVar("T")
 
 OnState = Callable[[str, str, bytes], None]  # worker, job, JSON of a JobState
@@ -56,10 +53,6 @@ OnChange = Callable[[bool], None]
 
 class QueueDown(Exception):
     """The broker did not answer; the same call may be made again."""
-
-
-class FileLost(Exception):
-    """A file that cannot be had: not there, not of its size, or not of its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +90,7 @@ class Queue:
     async def close(self) -> None:
         """Leave the broker."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         if self._client is not None:
             with contextlib.suppress(Exception):
                 await self._client.close()
@@ -169,30 +161,16 @@ class Queue:
     async def fetch(self, worker: str, job: str, file: Artefact, into: BinaryIO) -> None:
         """Write a file's bytes to ``into``. Raises ``FileLost`` where they are not as was said."""
         async with self._call() as js:
-            place = await _place_of(js, worker, f"{job}/{file.name}", file.size)
-            digest = hashlib.sha256()
-            size = 0
-            async with contextlib.aclosing(_pieces(js, *place)) as pieces:
-                async for piece in pieces:
-                    size += len(piece)
-                    if size > file.size:
-                        raise FileLost("it is larger than was said")
-                    await asyncio.to_thread(_write, into, digest, piece)
-                    if size == file.size:
-                        break
-            if size < file.size and not self.up:
+            whole = await read_file(js, worker, f"{job}/{file.name}", file, into)
+            if not whole and not self.up:
                 raise QueueDown("the connection was lost within a file")
-        if digest.hexdigest() != file.sha256:
+        if not whole:
             raise FileLost("it is not what its hash says")
 
     async def drop_file(self, worker: str, job: str, name: str) -> None:
         """Take a file out of the worker's store."""
-        bucket = artefact_bucket(worker)
         async with self._call() as js:
-            with contextlib.suppress(FileLost):
-                _, chunks = await _place_of(js, worker, f"{job}/{name}", None)
-                await js.purge_stream(f"OBJ_{bucket}", subject=chunks)
-            await js.purge_stream(f"OBJ_{bucket}", subject=_meta_subject(bucket, f"{job}/{name}"))
+            await remove_file(js, worker, f"{job}/{name}")
 
     async def _keep(self, access: Access) -> None:
         """Connect, then make what is missing and listen anew after each loss of connection."""
@@ -294,56 +272,6 @@ class Queue:
         if up != self.up:
             self.up = up
             self._heard.up(up)
-
-
-async def _place_of(
-    js: JetStreamContext, worker: str, name: str, size: int | None
-) -> tuple[str, str]:
-    """The stream of a worker's store and the subject of a file's pieces; ``size`` must agree.
-
-    What the worker wrote of it is not followed to other stores, as the library would.
-    """
-    import nats.js.errors
-
-    bucket = artefact_bucket(worker)
-    stream = f"OBJ_{bucket}"
-    try:
-        found = await js.get_last_msg(stream, _meta_subject(bucket, name))
-        meta = json.loads(found.data or b"")
-        nuid, said = str(meta["nuid"]), meta.get("size")
-    except (nats.js.errors.NotFoundError, ValueError, KeyError, TypeError):
-        raise FileLost("it is not in the worker's store") from None
-    if not nuid.isalnum() or (size is not None and said != size) or meta.get("deleted"):
-        raise FileLost("it is not in the worker's store as was said")
-    return stream, f"$O.{bucket}.C.{nuid}"
-
-
-async def _pieces(js: JetStreamContext, stream: str, subject: str) -> AsyncGenerator[bytes, None]:
-    """The pieces in their order, until the last or until none comes."""
-    import nats.errors
-
-    watch = await js.subscribe(subject, stream=stream, ordered_consumer=True)
-    try:
-        while True:
-            try:
-                message = await watch.next_msg(timeout=SILENT_S)
-            except nats.errors.TimeoutError:
-                return
-            yield message.data
-            if message.metadata.num_pending == 0:
-                return
-    finally:
-        with contextlib.suppress(Exception):
-            await watch.unsubscribe()
-
-
-def _meta_subject(bucket: str, name: str) -> str:
-    return f"$O.{bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
-
-
-def _write(into: BinaryIO, digest: hashlib._Hash, piece: bytes) -> None:
-    digest.update(piece)
-    into.write(piece)
 
 
 def _words(error: BaseException) -> str:

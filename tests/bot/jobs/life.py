@@ -35,11 +35,13 @@ class BotProcess:
         self.process.stdin.write(f"{line}\n".encode())
 
     async def kill(self) -> None:
-        """End it with SIGKILL."""
-        if self.process.returncode is None:
+        """End it with SIGKILL; it must not have ended by itself."""
+        ended = self.process.returncode
+        if ended is None:
             self.process.kill()
         await self.process.wait()
         await self._reading
+        assert ended is None, f"the bot ended by itself ({ended})"
 
     async def _read(self) -> None:
         assert self.process.stdout is not None

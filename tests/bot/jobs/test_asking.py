@@ -14,16 +14,8 @@ from bot.jobs.presence import lane_words
 from bot.results import Deleter, StoredResult
 from compute.tool import Needs, Refused
 from config.settings import Settings, load_settings
-from tests.bot.jobs.parts import (
-    COUNT,
-    HOME,
-    Bot,
-    CountRequest,
-    puppet,
-    row_of,
-    running_bot,
-    until,
-)
+from tests.bot.jobs.parts import COUNT, HOME, Bot, CountRequest, row_of, running_bot, until
+from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
 

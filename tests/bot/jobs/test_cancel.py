@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.jobs.finish import CANCELLED
 from bot.results import Deleter
-from tests.bot.jobs.parts import Bot, messages, puppet, until, until_holds
+from tests.bot.jobs.parts import Bot, messages, until, until_holds
+from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
 

@@ -15,8 +15,9 @@ import pytest
 from bot.jobs.files import PNG_HEAD, PNG_TAIL, check_content
 from bot.jobs.words import Progress
 from bot.results import Deleter
-from compute.jobs.queue import FileLost
-from tests.bot.jobs.parts import Bot, Given, Puppet, puppet, until_holds
+from compute.jobs.fetch import FileLost
+from tests.bot.jobs.parts import Bot, until_holds
+from tests.bot.jobs.puppet import Given, Puppet, puppet
 from tests.fakes.broker import Broker
 
 TABLE = b"a,b\n1,2\n"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from compute.jobs.job import MAX_JSON_BYTES
-from tests.bot.jobs.parts import Bot, Given, Puppet, puppet, until, until_holds
+from tests.bot.jobs.parts import Bot, until, until_holds
+from tests.bot.jobs.puppet import Given, Puppet, puppet
 from tests.fakes.broker import Broker
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bot.jobs.run import Run
-from tests.bot.jobs.parts import SHORT, Bot, messages, puppet, running_bot, until, until_holds
+from tests.bot.jobs.parts import SHORT, Bot, messages, running_bot, until, until_holds
+from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
 

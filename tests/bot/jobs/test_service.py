@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.bot.jobs.parts import Bot, puppet, until
+from tests.bot.jobs.parts import Bot, until
+from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
 

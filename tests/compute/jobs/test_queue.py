@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from compute.broker.access import Access
+from compute.jobs.fetch import FileLost
 from compute.jobs.job import Artefact, BotInfo, Job
-from compute.jobs.queue import FileLost, Heard, Queue, QueueDown
+from compute.jobs.queue import Heard, Queue, QueueDown
 from compute.jobs.subjects import Timing
 from tests.fakes.broker import Broker, running_broker
 
