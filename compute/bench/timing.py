@@ -20,11 +20,14 @@ AHEAD = 1.5  # the device spins so much longer than the host takes to enqueue
 
 @dataclass
 class Subject:
-    """Something to time: ``call(k)`` enqueues its k-th launch (inputs rotate with k)."""
+    """Something to time: ``call(k)`` enqueues its k-th launch (inputs rotate with k), or a graph
+    of ``launches`` of them. ``host_s``: until the call returns to the host.
+    """
 
     name: str
     call: Callable[[int], object]
-    host_s: float = 0.0  # until the call returns to the host
+    launches: int = 1
+    host_s: float = 0.0
     blocks: list[list[float]] = field(default_factory=list)
 
     @property
@@ -36,14 +39,13 @@ class Subject:
 @dataclass(frozen=True)
 class Plan:
     """How long to measure: ``budget_s`` for all subjects together. ``cold``: the cache is flushed
-    before every launch. ``per_call``: launches in one call (of a graph).
+    before every call.
     """
 
     budget_s: float
     cold: bool
     least: int = LEAST
     most: int = MOST
-    per_call: int = 1
 
 
 def once(device: Device, subject: Subject, number: int = 0) -> float:
@@ -133,4 +135,4 @@ def _rounds(
             marks.append((subject, start, device.mark()))
     device.synchronize()
     for subject, start, end in marks:
-        subject.blocks[-1].append(device.elapsed_s(start, end) / plan.per_call)
+        subject.blocks[-1].append(device.elapsed_s(start, end) / subject.launches)

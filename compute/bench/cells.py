@@ -1,0 +1,269 @@
+"""One shape: every implementation checked, timed side by side, checked again, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from compute.bench.checks import Right, Truth, Where
+from compute.bench.device import Device
+from compute.bench.inputs import InputSets
+from compute.bench.result import Row
+from compute.bench.timing import (
+    WARM_MOST_S,
+    WARM_S,
+    Plan,
+    Subject,
+    host_time,
+    measure,
+    once,
+    warm_up,
+)
+
+if TYPE_CHECKING:
+    from compute.kernels.operator import Dims, Implementation, Operator
+
+Cache = Literal["cold", "warm"]
+Method = Literal["event", "graph"]
+BASELINE = "torch"  # PyTorch eager: what speed-ups are against
+SETS = 3  # rotated; a graph's launches together go over four times the cache
+MOST_SETS = 64
+SETS_SHARE = 0.2  # of the memory
+LEAST_ROUNDS = 6  # two blocks of three
+MOST_WORDS = 200
+LATER_SHARE = 0.5  # of the first compilation: 20 s with torch's imports, then 5 to 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A shape to measure: how, where and how long (``left_s`` is of the whole run). ``say`` is told
+    what is under way; ``compile_counts``: compiling takes from that time, so a slow one is left out.
+    """
+
+    operator: Operator
+    dims: Dims
+    dtype: str  # "tf32" is one of its own
+    shape: str
+    cache: Cache
+    method: Method
+    seed: int
+    budget_s: float
+    left_s: float
+    device: Device
+    say: Callable[[str], Awaitable[None]]
+    compile_counts: bool = False
+
+    @property
+    def inputs_dtype(self) -> str:
+        """The dtype of the tensors."""
+        return "float32" if self.dtype == "tf32" else self.dtype
+
+    @property
+    def moved_bytes(self) -> int:
+        """The least that is read and written."""
+        return self.operator.bytes(self.dims, self.inputs_dtype)
+
+    def row(self, implementation: Implementation) -> Row:
+        """What is known of a row before anything ran."""
+        return Row(
+            op=self.operator.name,
+            implementation=implementation.name,
+            backend=implementation.backend,
+            dtype=self.dtype,
+            shape=self.shape,
+            dims=dict(self.dims),
+            cache=self.cache,
+            method=self.method,
+            state="skipped",
+            moved_bytes=self.moved_bytes,
+            flops=self.operator.flops(self.dims, self.inputs_dtype),
+        )
+
+
+@dataclass
+class Contender:
+    """An implementation on its way through a cell."""
+
+    implementation: Implementation
+    row: Row
+    subject: Subject | None = None
+    first_s: float = 0.0
+    call_s: float = 0.0
+    right: Right | None = None
+    after: Right | None = None
+
+    def out(self, state: Literal["wrong", "unsupported", "skipped"], why: str) -> None:
+        """It is not timed."""
+        self.subject = None
+        self.row = self.row.model_copy(update={"state": state, "why": sentence(why)})
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A cell that was measured: its contenders, the copy timed beside them, and where a smaller
+    shape was checked.
+    """
+
+    contenders: Sequence[Contender]
+    copied: Subject | None
+    checked_at: str
+
+
+async def run_cell(
+    cell: Cell,
+    implementations: Sequence[Implementation],
+    first_calls_s: dict[str, float],
+    copy: Callable[[float, str], Subject],
+) -> Timed:
+    """Measure all of ``implementations``. ``first_calls_s`` (backend -> seconds) is what
+    the next first call may take, and is brought up to date.
+    """
+    sets = InputSets(
+        cell.operator, cell.dims, cell.inputs_dtype, cell.seed, cell.device.kind, _count(cell)
+    )
+    truth = await _truth(cell, sets)
+    began = cell.device.now_s()
+    contenders = [Contender(i, cell.row(i)) for i in implementations]
+    for contender in contenders:
+        first = contender.implementation.name == BASELINE
+        spent_s = 0.0 if first else cell.device.now_s() - began
+        await _prepare(contender, cell, sets, truth, spent_s, first_calls_s)
+    timed = [c for c in contenders if c.subject is not None]
+    copied = copy(cell.moved_bytes, cell.device.kind) if timed else None
+    if timed and copied is not None:
+        left_s = max(cell.budget_s - (cell.device.now_s() - began), cell.budget_s / 4)
+        await _time(cell, timed, copied, left_s)
+        await _check_again(cell, timed, truth)
+    at = "" if truth.at is None else "x".join(str(size) for size in truth.at.values())
+    return Timed(contenders, copied, at)
+
+
+def _count(cell: Cell) -> int:
+    """Sets of inputs: warm runs see the same one again."""
+    if cell.cache == "warm" and cell.method == "event":
+        return 1
+    fitting = int(cell.device.memory_bytes * SETS_SHARE / max(cell.moved_bytes, 1))
+    wanted = SETS
+    if cell.method == "graph" and cell.cache == "cold":
+        wanted = 4 * cell.device.cache_bytes // max(cell.moved_bytes, 1) + 1
+    return max(1, min(wanted, fitting, MOST_SETS))
+
+
+async def _truth(cell: Cell, sets: InputSets) -> Truth:
+    await cell.say(f"reference {cell.shape}")
+    where = Where(cell.device.kind, cell.device.memory_bytes, cell.seed)
+    return Truth(cell.operator, cell.dims, cell.dtype, sets, where)
+
+
+async def _prepare(
+    contender: Contender,
+    cell: Cell,
+    sets: InputSets,
+    truth: Truth,
+    spent_s: float,
+    first_calls_s: dict[str, float],
+) -> None:
+    """First call, check, and an estimate of one call; out where any of them says so."""
+    made, backend = contender.implementation, contender.implementation.backend
+    if cell.dtype == "tf32" and backend not in ("torch", "torch.compile", "library"):
+        return contender.out("unsupported", "computes IEEE fp32; it has no TF32 form")
+    reason = made.unsupported(sets.sets[0], cell.device.kind)
+    if reason:
+        return contender.out("unsupported", reason)
+    expected_s = first_calls_s.get(backend, 0.0)
+    if cell.compile_counts and spent_s + expected_s > cell.left_s / 2:
+        return contender.out("skipped", f"no time left: its first call may take {expected_s:.0f} s")
+    await cell.say(f"{made.name} {cell.shape}")
+    subject = Subject(made.name, lambda k: made(**sets.number(k)))
+    try:
+        contender.first_s = once(cell.device, subject)
+        first_calls_s[backend] = contender.first_s * LATER_SHARE
+        contender.call_s = once(cell.device, subject, 1)
+        contender.right = truth.check(made)
+    except Exception as error:  # whatever a kernel raises is its own fault, and said
+        return contender.out(*_fault(error))
+    if contender.right.why:
+        contender.out("wrong", contender.right.why)
+        return None
+    contender.subject = subject
+    return None
+
+
+def _fault(error: Exception) -> tuple[Literal["wrong", "skipped"], str]:
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return "skipped", "this shape does not fit into memory with it"
+    return "wrong", f"raises {type(error).__name__}: {error}"
+
+
+async def _time(cell: Cell, timed: list[Contender], copied: Subject, left_s: float) -> None:
+    """Leave out what is too slow for the time, warm the others up, and measure them in turn."""
+    calls_s = sum(c.call_s for c in timed)
+    for contender in timed:
+        alone = contender.implementation.name == BASELINE or len(timed) == 1
+        if (
+            not alone
+            and contender.call_s * LEAST_ROUNDS > left_s
+            and contender.call_s > calls_s / 2
+        ):
+            contender.out(
+                "skipped", f"one call takes {contender.call_s:.1f} s: too slow for the time"
+            )
+    timed[:] = [c for c in timed if c.subject is not None]
+    subjects = [c.subject for c in timed if c.subject is not None]
+    await cell.say(f"timing {cell.shape}")
+    if cell.method == "graph":
+        subjects = _graphs(cell, timed)
+    warm_s = min(WARM_S, left_s / 8 / (len(subjects) + 1))
+    most_s = min(WARM_MOST_S, left_s / 3 / (len(subjects) + 1))
+    for subject in [*subjects, copied]:
+        warm_up(cell.device, subject, warm_s, most_s)
+        if cell.device.kind != "cpu":
+            subject.host_s = host_time(cell.device, subject)
+    measure(cell.device, [*subjects, copied], Plan(left_s, cold=cell.cache == "cold"))
+
+
+def _graphs(cell: Cell, timed: list[Contender]) -> list[Subject]:
+    """Each contender's launches over all sets as one graph."""
+    made: list[Subject] = []
+    for contender in timed:
+        assert contender.subject is not None
+        subject, count = contender.subject, max(_count(cell), SETS)
+        calls = [partial(subject.call, k) for k in range(count)]
+        try:
+            replay = cell.device.capture(calls)
+        except Exception as error:
+            contender.out("skipped", f"cannot be captured in a CUDA graph: {error}")
+            continue
+        if replay is None:
+            contender.out("skipped", "CUDA graphs need a GPU")
+            continue
+        contender.subject = Subject(subject.name, _replaying(replay), launches=count)
+        made.append(contender.subject)
+    timed[:] = [c for c in timed if c.subject is not None]
+    return made
+
+
+def _replaying(replay: Callable[[], object]) -> Callable[[int], object]:
+    return lambda _: replay()
+
+
+async def _check_again(cell: Cell, timed: Sequence[Contender], truth: Truth) -> None:
+    """On other values at the same addresses: a result that was kept somewhere is wrong now."""
+    await cell.say(f"checking {cell.shape} again")
+    truth.change()
+    for contender in timed:
+        try:
+            contender.after = truth.check(contender.implementation)
+        except Exception as error:
+            contender.out(*_fault(error))
+            continue
+        if contender.after.why:
+            contender.out("wrong", f"on changed inputs, after its timing: {contender.after.why}")
+
+
+def sentence(text: str) -> str:
+    """One line, not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_WORDS else line[: MOST_WORDS - 1] + "…"

@@ -1,0 +1,104 @@
+"""Whether an implementation is right on a shape: before its timing, and after it, anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compute.bench.inputs import InputSets, copies, poison, same_inputs
+from compute.bench.shapes import smaller
+
+if TYPE_CHECKING:
+    from compute.kernels.operator import Dims, Implementation, Inputs, Operator
+
+# What float64 may take: work, and bytes of the problem itself (its intermediates are many times
+# that). 2^36 FLOP are a second on two cores; an H100 does 2^42 in 0.1 s.
+MOST_FLOPS = {"cpu": 2**36, "cuda": 2**42}
+MOST_SHARE = {"cpu": 1 / 32, "cuda": 1 / 16}  # of the memory
+TF32_UNIT = 2.0**-11
+
+
+@dataclass(frozen=True)
+class Right:
+    """``error`` is the relative Frobenius error, ``why`` a sentence where something is wrong."""
+
+    error: float
+    allowed: float
+    why: str = ""
+
+
+class Truth:
+    """The float64 results of one shape, or of a smaller one where float64 does not fit.
+
+    ``at`` is None for the shape itself. The inputs that are checked are ``sets``' first ones, or
+    of the smaller shape. float64 results stay in memory while implementations run, so that none of
+    them is handed the memory in which the right answer lies.
+    """
+
+    def __init__(
+        self, operator: Operator, dims: Dims, dtype: str, sets: InputSets, where: Where
+    ) -> None:
+        self._operator, self._dtype = operator, dtype
+        inputs_dtype = "float32" if dtype == "tf32" else dtype
+        most_bytes = where.memory_bytes * MOST_SHARE[where.device]
+        most_flops = MOST_FLOPS[where.device]
+        found = checkable(operator, dims, inputs_dtype, most_flops, most_bytes)
+        self.at = None if found == dims else found
+        self._sets = sets
+        if self.at is not None:
+            self._sets = InputSets(operator, found, inputs_dtype, where.seed, where.device, 1)
+        self._inputs_dtype = inputs_dtype
+        self.begin()
+
+    def begin(self) -> None:
+        """The truth of the inputs as they are."""
+        self.inputs = self._sets.sets[0]
+        self._before = copies(self.inputs)
+        self._want = self._operator.reference(**self._before)
+
+    def change(self) -> None:
+        """Other values at the same addresses, and their truth."""
+        self._sets.change()
+        self.begin()
+
+    def check(self, implementation: Implementation) -> Right:
+        """Run once and judge. Whatever it raises comes out, for the caller to say."""
+        from compute.kernels.judging import allowed_error, as_tuple, judge, slack_of
+
+        slack = slack_of(implementation.backend)
+        if self._dtype == "tf32":
+            slack *= max(1.0, 2 * TF32_UNIT / allowed_error(self._operator, "float32"))
+        poison(as_tuple(implementation(**self.inputs)))
+        got = implementation(**self.inputs)
+        verdict = judge(self._operator, self._before, got, self._want, self._inputs_dtype, slack)
+        why = verdict.why or _manners(self.inputs, self._before, as_tuple(got))
+        return Right(verdict.error, verdict.allowed, why)
+
+
+def _manners(inputs: Inputs, before: Inputs, got: tuple[Any, ...]) -> str:
+    if changed := same_inputs(inputs, before):
+        return f"it changed its input {changed}"
+    owned = {v.untyped_storage().data_ptr() for v in inputs.values() if hasattr(v, "clone")}
+    if any(t.numel() and t.untyped_storage().data_ptr() in owned for t in got):
+        return "its result shares memory with an input"
+    return ""
+
+
+@dataclass(frozen=True)
+class Where:
+    """The device's kind, its memory, and the seed."""
+
+    device: str
+    memory_bytes: int
+    seed: int
+
+
+def checkable(
+    operator: Operator, dims: Dims, dtype: str, most_flops: float, most_bytes: float
+) -> Dims:
+    """The largest version of the problem within both limits: its lengths halved."""
+    while (
+        operator.flops(dims, dtype) > most_flops or operator.bytes(dims, dtype) > most_bytes
+    ) and (less := smaller(dims)):
+        dims = less
+    return dims

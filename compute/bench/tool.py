@@ -1,0 +1,146 @@
+"""The Kernel Benchmark: from a request to rows, on the machine that this runs on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from compute.bench.asked import HOST_GIB, Asked, gpus, understand
+from compute.bench.asked import needs as machine_of
+from compute.bench.ceilings import ceilings
+from compute.bench.device import Device
+from compute.bench.files import keep_files
+from compute.bench.index import listed
+from compute.bench.interpreted import check_apart
+from compute.bench.presets import models
+from compute.bench.request import BenchRequest
+from compute.bench.result import BenchResult, Compiled
+from compute.bench.words import headline, why
+from compute.tool import Context, Needs, Refused
+
+if TYPE_CHECKING:
+    from compute.bench.measuring import Found
+    from compute.kernels.operator import Operator
+
+STATIC_S = 60.0  # of compiling for other architectures, after everything was measured
+NO_TORCH = (
+    "Measuring kernels needs PyTorch, which is not installed here: `pip install "
+    "'kernels-to-clusters[worker]'`, or ask a worker."
+)
+NO_GPU = "There is no CUDA GPU on this machine; with gpu:cpu PyTorch is measured on the CPU."
+
+
+def needs(request: BenchRequest) -> Needs:
+    """The machine that a request takes. Raises ``Refused`` for what none should be asked."""
+    return machine_of(request)
+
+
+def prepare() -> None:
+    """Read the lists that requests are checked against."""
+    listed()
+    models()
+    gpus()
+
+
+async def run(request: BenchRequest, ctx: Context) -> BenchResult:
+    """Measure, or with the preset ``explain`` compile alone. Raises ``Refused``."""
+    asked = understand(request)
+    operator = _operator(asked)
+    await ctx.progress(0.0, f"{asked.op.name}: looking at the machine")
+    result = _empty(asked, request, operator)
+    if not asked.explain:
+        result = await _measured(asked, request, operator, result, ctx)
+    result = await _explained(asked, request, operator, result, ctx)
+    result = result.model_copy(update={"complete": True})
+    await keep_files(result, ctx)
+    return result
+
+
+def _operator(asked: Asked) -> Operator:
+    try:
+        from compute.kernels.registry import operators
+    except ImportError as error:
+        if error.name not in ("torch", "triton"):
+            raise
+        raise Refused(NO_TORCH) from None
+    return operators()[asked.op.name]
+
+
+def _empty(asked: Asked, request: BenchRequest, operator: Operator) -> BenchResult:
+    from compute.bench.compiled import counts, implementations
+
+    return BenchResult(
+        op=asked.op.name,
+        title=asked.op.title,
+        summary=asked.op.summary,
+        dtype=asked.dtype,
+        regime=operator.regime,
+        implementations=implementations(operator),
+        counts=counts(operator),
+        headline=f"{asked.op.name}: what it was compiled to" if asked.explain else "",
+        seed=request.seed,
+        budget_s=request.budget_s,
+    )
+
+
+async def _measured(
+    asked: Asked, request: BenchRequest, operator: Operator, empty: BenchResult, ctx: Context
+) -> BenchResult:
+    from compute.bench.machine import environment, find_device, with_clocks
+    from compute.bench.measuring import Measuring
+    from compute.bench.precision import precision_of
+
+    try:
+        device: Device = find_device(asked.place, HOST_GIB)
+    except LookupError:
+        raise Refused(NO_GPU, field="gpu", given=request.gpu, nearest=("cpu",)) from None
+    with precision_of(asked.dtype) as precision:
+        here = empty.model_copy(update={"environment": environment(device, precision)})
+
+        async def say(share: float, words: str, found: Found) -> None:
+            partial = _filled(here, found) if found.rows else None
+            await ctx.progress(0.9 * share, words, partial)
+
+        before = device.clocks()
+        found = await Measuring(asked, request, operator, device, ceilings(), say).run()
+        known = with_clocks(here.environment, before, device.clocks())
+    return _filled(here.model_copy(update={"environment": known}), found)
+
+
+def _filled(here: BenchResult, found: Found) -> BenchResult:
+    """The result with what is known so far, and its words."""
+    result = here.model_copy(
+        update={
+            "rows": tuple(found.rows),
+            "ceilings": tuple(found.ceilings),
+            "left_out": tuple(found.left_out),
+        }
+    )
+    return result.model_copy(update={"headline": headline(result), "sentence": why(result)})
+
+
+async def _explained(
+    asked: Asked, request: BenchRequest, operator: Operator, result: BenchResult, ctx: Context
+) -> BenchResult:
+    """The static table; where kernels could not run, also whether their values are right."""
+
+    from compute.bench.compiled import compile_all
+    from compute.kernels.operator import ARCHS
+
+    await ctx.progress(0.9, "reading the compiled code", result if result.rows else None)
+    until = time.monotonic() + STATIC_S
+    archs = [result.environment.sm] if result.environment.sm in ARCHS else ARCHS
+    found, said = compile_all(operator, asked.inputs_dtype, archs, lambda: time.monotonic() < until)
+    update: dict[str, object] = {"compiled": _shortened(found), "compiled_why": tuple(said)}
+    if result.environment.device != "cuda":
+        await ctx.progress(0.95, "checking Triton in its interpreter")
+        update["checked"] = await check_apart(asked.op.name, asked.inputs_dtype, request.seed)
+    return result.model_copy(update=update)
+
+
+def _shortened(found: list[Compiled], most: int = 200) -> tuple[Compiled, ...]:
+    """A result travels in one message of the queue."""
+    if len(found) > most:
+        sys.stderr.write(f"{len(found) - most} compiled kernels are left out\n")
+    return tuple(found[:most])

@@ -1,0 +1,117 @@
+"""The answer in one line and the reason in one sentence, from the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compute.bench.result import BenchResult, Row
+from compute.bench.stats import Spread, standing
+
+NAMES = {"torch": "PyTorch eager", "torch.compile": "torch.compile"}
+MOST_NAMED = 2
+
+
+def main_shape(rows: Sequence[Row]) -> str:
+    """The shape that the answer is about: the one that moves most, of those measured."""
+    measured = [row for row in rows if row.state == "measured"]
+    return max(measured, key=lambda row: row.moved_bytes).shape if measured else ""
+
+
+def ranked(rows: Sequence[Row], shape: str, cache: str = "") -> list[Row]:
+    """The measured rows of ``shape``, fastest first; of two cache states the cold one."""
+    found = [r for r in rows if r.state == "measured" and r.shape == shape]
+    states = {row.cache for row in found}
+    wanted = cache or ("cold" if "cold" in states else "warm")
+    return sorted((r for r in found if r.cache == wanted), key=lambda row: row.median_ms or 0.0)
+
+
+def headline(result: BenchResult) -> str:
+    """Who is fastest on the largest shape, how near to the ceiling, and against whom."""
+    rows = ranked(result.rows, main_shape(result.rows))
+    if not rows:
+        return f"{result.op}: nothing was measured"
+    best, others = rows[0], rows[1:]
+    level = [row for row in others if compared(best, row) != "faster"]
+    name = " and ".join([named(best), *(named(row) for row in level[:MOST_NAMED])])
+    verb = "are level" if level else ("is fastest" if others else "was measured alone")
+    ahead = [row for row in others if row not in level][:MOST_NAMED]
+    against = ", ".join(f"{ratio(best, row)} {named(row)}" for row in ahead)
+    share = best.roofline_pct
+    what = f": {share:.0f} % of what {_machine(result)} can do" if share is not None else ""
+    return f"{name} {verb}{what}" + (f" ({against})" if against else "")
+
+
+def why(result: BenchResult) -> str:
+    """Why it cannot be faster, in numbers that were measured."""
+    rows = ranked(result.rows, main_shape(result.rows))
+    if not rows or rows[0].floor_ms is None:
+        return ""
+    best = rows[0]
+    floor = best.floor_ms or 0.0
+    by_memory = best.moved_bytes / (floor / 1e3) / 1e9
+    by_work = best.flops / (floor / 1e3) / 1e12
+    if _memory_bound(result, best):
+        return (
+            f"Memory-bound: {size(best.moved_bytes)} at {rate(by_memory)} cannot take less than "
+            f"{ms(floor)}."
+        )
+    return (
+        f"Compute-bound: {best.flops / 1e9:,.3g} GFLOP at {by_work:,.3g} TFLOP/s cannot take less "
+        f"than {ms(floor)}."
+    )
+
+
+def _memory_bound(result: BenchResult, row: Row) -> bool:
+    """Whether the bytes are what the floor is made of."""
+    peak = next((c.value for c in result.ceilings if c.kind == row.dtype), None)
+    if peak is None or not row.floor_ms:
+        return True
+    return row.flops / (peak * 1e12) * 1e3 < 0.999 * row.floor_ms
+
+
+def compared(one: Row, other: Row) -> str:
+    """How ``one`` stands to ``other`` by medians and quartiles."""
+    return standing(_spread(one), _spread(other))
+
+
+def ratio(best: Row, other: Row) -> str:
+    """``1.06x``: how many times as long the other one takes."""
+    value = (other.median_ms or 0.0) / (best.median_ms or 1.0)
+    return f"{value:.2f}x" if value < 10 else f"{value:,.0f}x"
+
+
+def _spread(row: Row) -> Spread:
+    assert row.median_ms is not None and row.q1_ms is not None and row.q3_ms is not None
+    return Spread(row.median_ms, row.q1_ms, row.q3_ms, row.min_ms or row.q1_ms, row.n)
+
+
+def named(row: Row) -> str:
+    """As people say it."""
+    return NAMES.get(row.implementation, row.implementation)
+
+
+def _machine(result: BenchResult) -> str:
+    where = result.environment
+    if where.device != "cuda":
+        return "this CPU"
+    return f"this {where.name.removeprefix('NVIDIA ').split(' ')[0]}"
+
+
+def ms(value: float | None) -> str:
+    """Three figures: 0.0961 ms, 12.3 ms, 1,480 ms."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units, as bandwidths are."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def rate(gbs: float) -> str:
+    """GB/s, or TB/s from one on."""
+    return f"{gbs / 1e3:.3g} TB/s" if gbs >= 1000 else f"{gbs:.3g} GB/s"
