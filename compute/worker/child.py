@@ -50,17 +50,20 @@ def main(load: Load = load_tool) -> None:
         for text in requests:
             message = json.loads(text)
             if "warm" in message:
-                _warm(message["warm"])
+                _warm(load, message["warm"], message["tools"])
                 continue
             answers.send_last(runner.run(_run(load, message, answers)))
     os._exit(0)  # threads that a tool left behind do not hold us up
 
 
-def _warm(modules: list[str]) -> None:
-    """Import what tools will want; a library that is missing is the tool's to report."""
-    for name in modules:
+def _warm(load: Load, modules: list[str], tools: list[str]) -> None:
+    """Import and read what tools will want; what is missing is the tool's to report."""
+    for name in (*modules, *tools):
         try:
-            importlib.import_module(name)
+            if name in tools:
+                load(name).prepare()
+            else:
+                importlib.import_module(name)
         except Exception as error:
             sys.stderr.write(f"warming {name}: {error!r}\n")
 

@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from compute.jobs.job import MAX_JSON_BYTES, Job, Machine
@@ -31,6 +32,14 @@ class ChildGone(Exception):
     def __init__(self, ending: str) -> None:
         super().__init__(ending)
         self.ending = ending
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """What a child has ready before its first job: modules, and tools with what they read."""
+
+    modules: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 class Printed(asyncio.Protocol):
@@ -72,8 +81,11 @@ class ChildProcess:
         self.printed = Printed(bounds.log_bytes)
         self._closing: list[Callable[[], None]] = []
 
-    async def begin(self, held: tuple[int, ...] = (), warm: Iterable[str] = ()) -> None:
-        """Start it and wait until it can be asked. Raises ``ChildGone`` or ``TimeoutError``."""
+    async def begin(self, held: tuple[int, ...] = (), warm: Warm | None = None) -> None:
+        """Start it and wait until it can be asked. Raises ``ChildGone`` or ``OSError``.
+
+        It then warms itself up; a job that comes meanwhile waits for that.
+        """
         started = start(self._module, self._machine, self._timing, held)
         self.leash, self.scratch, self._hold = started.leash, started.scratch, started.hold
         self._hold.setblocking(False)
@@ -86,8 +98,9 @@ class ChildProcess:
             await self.kill()
             raise
         self._started_at_bytes = resident_bytes(self.pid)
-        if modules := list(warm):
-            self._line.write(json.dumps({"warm": modules}).encode() + b"\n")
+        if warm is not None:
+            message = {"warm": warm.modules, "tools": warm.tools}
+            self._line.write(json.dumps(message).encode() + b"\n")
 
     async def _listen(self, started: Started) -> None:
         output = os.fdopen(started.output, "rb", buffering=0)

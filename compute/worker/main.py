@@ -21,6 +21,7 @@ from compute.jobs.subjects import Timing
 from compute.tool import AnyTool, load_tool
 from compute.worker.card_lock import CardLock
 from compute.worker.child import Load
+from compute.worker.child_process import Warm
 from compute.worker.leash import set_process_flag
 from compute.worker.post import Post, ended
 from compute.worker.probe import one_line, probe
@@ -65,10 +66,17 @@ async def run_worker(
     known = _tools(load, tools)
     schemas = {tool: schema_of(found) for tool, found in known.items()}
     skill = Skill(here, lanes, schemas, importlib.metadata.version("kernels-to-clusters"))
-    modules = sorted({module for tool in known.values() for module in tool.warm})
+    modules = {module: None for tool in known.values() for module in tool.warm}
     lock = CardLock(here.gpu_uuid) if here.gpu_uuid else None
     held = (lock.fd,) if lock else ()
-    warm = WarmChild(child_module, here, timing, warm=modules, held=held, bounds=bounds)
+    warm = WarmChild(
+        child_module,
+        here,
+        timing,
+        warm=Warm(tuple(modules), tuple(known)),
+        held=held,
+        bounds=bounds,
+    )
     try:
         await _serve(access, name, skill, timing, warm, lock, say)
     finally:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 
+from compute.ending import end
 from compute.jobs.job import Machine
 from compute.jobs.subjects import Timing
-from compute.worker.child_process import ChildGone, ChildProcess
+from compute.worker.child_process import ChildGone, ChildProcess, Warm
 from compute.worker.sandbox import Bounds
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ class WarmChild:
         machine: Machine,
         timing: Timing,
         *,
-        warm: Iterable[str] = (),
+        warm: Warm | None = None,
         held: tuple[int, ...] = (),
         bounds: Bounds | None = None,
     ) -> None:
         self._module, self._machine, self._timing = module, machine, timing
-        self._warm, self._held = tuple(warm), held
+        self._warm, self._held = warm or Warm(), held
         self.bounds = bounds or Bounds()
         self._child: ChildProcess | None = None
         self._newest: ChildProcess | None = None  # perhaps still starting
@@ -65,8 +65,7 @@ class WarmChild:
     async def close(self) -> None:
         """Kill it."""
         if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+            await end(self._starting)
         for child in {self._child, self._newest} - {None}:
             assert child is not None
             await child.kill()

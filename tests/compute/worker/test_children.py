@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from compute.jobs.job import Job, Machine
-from compute.worker.child_process import Answer, ChildGone, ChildProcess
+from compute.worker.child_process import Answer, ChildGone, ChildProcess, Warm
 from compute.worker.leash import descendants
 from compute.worker.sandbox import Bounds, environment, kernel_limit_bytes
 from compute.worker.warm import WarmChild
@@ -273,7 +273,9 @@ async def test_a_child_that_dies_is_told_from_one_that_answers(
 
 
 async def test_the_child_leaves_its_modules_to_be_imported_before_a_job() -> None:
-    warm = WarmChild(MODULE, Machine(), FAST, warm=("statistics", "no_such_module"))
+    warm = WarmChild(
+        MODULE, Machine(), FAST, warm=Warm(("statistics", "no_such_module"), ("null",))
+    )
     child = await warm.get()
     await child.ask(job("null"), silent)
     await asyncio.sleep(0)
