@@ -156,7 +156,7 @@ rms_norm(const T* __restrict__ x, const T* __restrict__ weight, T* __restrict__ 
   const T* from = x + blockIdx.x * stride;
   T* to = out + blockIdx.x * (i64)columns;
   auto read = [&](int at) { return load<W>(from + at); };
-  Row<T, W, THREADS, HELD, LONG> row(columns, read);
+  Row<Vec<T, W>, W, THREADS, HELD, LONG> row(columns, read);
   float sum = 0.0f;
   row.each(read, [&](const Vec<T, W>& got, int) {
 #pragma unroll

@@ -76,21 +76,21 @@ class Plan:
         return (C_NAME[dtype], self.width, self.threads, self.held, str(self.long).lower())
 
 
-def plan(columns: int, dtype: str, wide: bool) -> Plan:
-    """Enough threads for four loads each: a warp alone needs no barrier, 1,024 are the most."""
+def plan(columns: int, dtype: str, wide: bool, held: int = HELD) -> Plan:
+    """Enough threads for ``held`` loads each: a warp alone needs no barrier, 1,024 are the most."""
     if not wide:
-        return Plan(1, NARROW_THREADS, HELD, True)
+        return Plan(1, NARROW_THREADS, held, True)
     width = VECTOR_BYTES // SIZES[dtype]
     vectors = max(1, columns // width)
-    threads = min(MOST_THREADS, max(WARP, triton.next_power_of_2(triton.cdiv(vectors, HELD))))
-    return Plan(width, threads, HELD, vectors > threads * HELD)
+    threads = min(MOST_THREADS, max(WARP, triton.next_power_of_2(triton.cdiv(vectors, held))))
+    return Plan(width, threads, held, vectors > threads * held)
 
 
-def plan_for(columns: int, *tensors: torch.Tensor) -> Plan:
+def plan_for(columns: int, *tensors: torch.Tensor, held: int = HELD) -> Plan:
     """The plan for these matrices: wide where all rows are whole 16-byte vectors."""
     first = tensors[0]
     wide = columns * first.element_size() % VECTOR_BYTES == 0 and aligned(*tensors)
-    return plan(columns, dtype_name(first), wide)
+    return plan(columns, dtype_name(first), wide, held)
 
 
 def dtype_name(tensor: torch.Tensor) -> str:
@@ -98,14 +98,14 @@ def dtype_name(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def cuda_builds(kernel: CudaKernel) -> Callable[[str, int], list[Cubin] | str]:
+def cuda_builds(kernel: CudaKernel, held: int = HELD) -> Callable[[str, int], list[Cubin] | str]:
     """``build`` of an operator on rows: a row in registers, a long row, and the narrow path."""
 
     def build(dtype: str, arch: int) -> list[Cubin] | str:
         cubins = []
         try:
             for columns, wide in ((4096, True), (131_072, True), (4096, False)):
-                taken = plan(columns, dtype, wide)
+                taken = plan(columns, dtype, wide, held)
                 config: dict[str, Any] = {"columns": columns, "wide": wide}
                 template = taken.template(dtype)
                 cubins.append(kernel.aot(arch, *template, threads=taken.threads, config=config))

@@ -155,7 +155,7 @@ softmax(const T* __restrict__ x, T* __restrict__ out, i64 stride, int columns) {
   const T* from = x + blockIdx.x * stride;
   T* to = out + blockIdx.x * (i64)columns;
   auto read = [&](int at) { return load<W>(from + at); };
-  Row<T, W, THREADS, HELD, LONG> row(columns, read);
+  Row<Vec<T, W>, W, THREADS, HELD, LONG> row(columns, read);
   Online seen;
   row.each(read, [&](const Vec<T, W>& got, int) { seen.add(got); });
   block_join<THREADS>(seen, shared);

@@ -52,6 +52,14 @@ struct Max {
   }
 };
 
+// Of values that are not negative; keeps a NaN, whose bits stand above infinity's.
+struct MaxSize {
+  static __device__ __forceinline__ float zero() { return 0.0f; }
+  __device__ __forceinline__ float operator()(float a, float b) const {
+    return __uint_as_float(max(__float_as_uint(a), __float_as_uint(b)));
+  }
+};
+
 template <class Op> __device__ __forceinline__ float warp_reduce(float v, Op op) {
 #pragma unroll
   for (int step = 16; step > 0; step >>= 1) v = op(v, __shfl_xor_sync(0xffffffffu, v, step));

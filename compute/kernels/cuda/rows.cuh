@@ -3,10 +3,10 @@
 #pragma once
 #include "common.cuh"
 
-template <class T, int W, int THREADS, int HELD, bool LONG> struct Row {
-  using V = Vec<T, W>;
+// V is a Vec of W elements, or a struct of several where an operator reads several matrices.
+template <class V, int W, int THREADS, int HELD, bool LONG> struct Row {
   // Loads under way together of what lies behind; with three, bf16 rows spill on sm_90.
-  static constexpr int AT_ONCE = 2;
+  static constexpr int AT_ONCE = sizeof(V) > 16 ? 1 : 2;
   V held[HELD];
   int vectors;
 
@@ -42,9 +42,9 @@ template <class T, int W, int THREADS, int HELD, bool LONG> struct Row {
  private:
   // Without forgetting, bf16 rows keep their floats too: 48 registers where 32 do, and spills.
   template <class Use> __device__ __forceinline__ void each_held(Use use) {
-    if constexpr (sizeof(V) == 16)
+    if constexpr (sizeof(V) % 16 == 0)
 #pragma unroll
-      for (int i = 0; i < HELD * 4; i++) forget(reinterpret_cast<u32*>(held)[i]);
+      for (int i = 0; i < HELD * (int)sizeof(V) / 4; i++) forget(reinterpret_cast<u32*>(held)[i]);
 #pragma unroll
     for (int i = 0; i < HELD; i++) {
       const int place = i * THREADS + threadIdx.x;
