@@ -7,7 +7,6 @@ are never averaged: the finest published one counts (1 minute before 10 minutes 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ FILE = "traffic_profiles.json"
 PEAKS = (("peak_1min_over_mean", 60), ("peak_10min_over_mean", 600), ("peak_hour_over_mean", 3600))
 MOST_HOURS = 24 * 7 * 8
 MOST_NAME = 200
+MOST_NUMBER = 1e12  # sums of more may end in infinity
+ROUNDED = 0.01  # published figures have two or three digits
 QUANTILES = ("p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
 TEXTS = ("description", "source", "licence", "method", "first_hour")
 NUMBERS = (
@@ -160,6 +161,8 @@ def read_profile(name: str, record: object, file: str = FILE) -> TrafficProfile:
         scale = 1.0  # the rounding of four digits; dividing would only blur them
     if minutes and len(minutes) != len(weights):
         raise reader.wrong("hourly_max_minute_over_mean", f"{len(weights)} numbers, one an hour")
+    if any(m < w - ROUNDED for m, w in zip(minutes, weights, strict=bool(minutes))):
+        raise reader.wrong("hourly_max_minute_over_mean", "at least each hour's own weight")
     shape = tuple(weight / scale for weight in weights) or (1.0,)
     peak, bin_s = _peak(reader, shape)
     return TrafficProfile(
@@ -185,7 +188,7 @@ def _peak(reader: _Reader, weights: Sequence[float]) -> tuple[float, int]:
         peak = reader.number(field)
         if peak is None:
             continue
-        if peak < max(weights) - 0.01:
+        if peak < max(weights) - ROUNDED:
             raise reader.wrong(field, f"at least the busiest hour's weight, {max(weights):.3g}")
         return peak, bin_s
     nodes, mean = reader.number("peak_nodes"), reader.number("mean_nodes")
@@ -214,7 +217,7 @@ class _Reader:
             raise self.wrong(field, "a text")
         return value[:MOST_NAME]
 
-    def number(self, field: str, most: float = 1e12) -> float | None:
+    def number(self, field: str, most: float = MOST_NUMBER) -> float | None:
         """A number from 0 to ``most``, or nothing."""
         value = self.record.get(field)
         if value is None:
@@ -254,7 +257,7 @@ class _Reader:
 
 def _is_number(value: object) -> bool:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(float(value))  # type: ignore[arg-type]
+    return plain and abs(value) <= MOST_NUMBER  # type: ignore[operator]  # not a number: False
 
 
 def _entry(profile: TrafficProfile) -> Entry:

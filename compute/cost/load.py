@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from compute.cost.request import MAX_REQUESTS_PER_DAY, CostRequest
+from compute.cost.request import LEAST, MAX_REQUESTS_PER_DAY, MAX_TOKENS, CostRequest
 from compute.cost.result import Traffic
 from compute.cost.sums import HOURS_PER_MONTH, Usage
 from compute.cost.trace import profile_of_csv
@@ -68,6 +68,12 @@ def load_of(request: CostRequest, profiles: TrafficCatalogue) -> Load:
     isl = float(request.isl) if request.isl is not None else _mean(profile.inputs, USUAL_ISL)
     osl = float(request.osl) if request.osl is not None else _mean(profile.outputs, USUAL_OSL)
     whole = request.isl is not None or profile.inputs is None
+    if max(isl, osl) > MAX_TOKENS:
+        raise Refused(
+            f"Your traffic's mean lengths must be at most {MAX_TOKENS:,} tokens.",
+            field="trace_csv" if request.trace_csv is not None else "profile",
+            given=f"{max(isl, osl):,.0f}",
+        )
     cached = request.cached_share
     if cached is None:
         cached = profile.cache_share or 0.0
@@ -144,7 +150,7 @@ def _requests_per_day(request: CostRequest, profile: TrafficProfile) -> float:
         return request.requests_per_day
     own = request.trace_csv is not None or request.profile is not None
     if own and profile.mean_rps:
-        return min(profile.mean_rps * SECONDS_PER_DAY, MAX_REQUESTS_PER_DAY)
+        return max(LEAST, min(profile.mean_rps * SECONDS_PER_DAY, MAX_REQUESTS_PER_DAY))
     return USUAL_REQUESTS_PER_DAY
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from compute.tool import Request
 from content.traffic import cut_record
 
 MAX_TOKENS = 10_000_000
 MAX_REQUESTS_PER_DAY = 1e10
+LEAST = 1e-9  # below it a float divides into infinities
 MAX_TRACE_CHARS = 2_000_000  # of a member's own CSV
 FIRST_DAY, LAST_DAY = dt.date(2020, 1, 1), dt.date(2099, 12, 31)
 DEFAULT_SLO = "ttft=2s tpot=50ms"
@@ -25,7 +27,7 @@ def as_share(value: object) -> object:
             return float(value.strip()[:-1]) / 100
         except ValueError:
             return value
-    return str(value) if isinstance(value, bool) else value
+    return value
 
 
 def as_word(value: object) -> object:
@@ -43,6 +45,14 @@ class CostRequest(Request):
     Lengths are tokens per request; a month is 730 hours (8,760 / 12); money is USD.
     """
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truths(cls, given: object) -> object:
+        """JSON's true is no number: nothing here is asked with yes or no."""
+        if not isinstance(given, Mapping):
+            return given
+        return {name: str(v) if isinstance(v, bool) else v for name, v in given.items()}
+
     model: str = Field(
         min_length=1,
         max_length=200,
@@ -55,7 +65,7 @@ class CostRequest(Request):
         description="GPU to rent or buy, or a comma list to compare; empty = the usual ones",
         examples=["h100", "h100,h200,l40s"],
     )
-    requests_per_day: Annotated[float, Field(gt=0, le=MAX_REQUESTS_PER_DAY)] | None = Field(
+    requests_per_day: Annotated[float, Field(ge=LEAST, le=MAX_REQUESTS_PER_DAY)] | None = Field(
         default=None,
         description="mean requests per day; empty = your own traffic's, else 100,000",
         examples=[200_000],
@@ -112,7 +122,7 @@ class CostRequest(Request):
         default="auto", alias="dtype", max_length=20, description="weights: auto, bf16, fp8, ..."
     )
     # Prices of one's own.
-    gpu_usd_per_hour: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+    gpu_usd_per_hour: Annotated[float, Field(ge=LEAST, le=10_000)] | None = Field(
         default=None,
         alias="gpu_price",
         description="your price of one GPU, USD per hour; empty = what the market asks",
@@ -130,7 +140,7 @@ class CostRequest(Request):
         description="your API price, USD per million cached tokens",
     )
     # Hardware of one's own (capex set = bought, not rented).
-    capex_usd_per_gpu: Annotated[float, Field(gt=0, le=1e7)] | None = Field(
+    capex_usd_per_gpu: Annotated[float, Field(ge=LEAST, le=1e7)] | None = Field(
         default=None,
         alias="capex",
         description="buy instead of rent: USD per GPU with its share of the server",
@@ -141,7 +151,7 @@ class CostRequest(Request):
     power_usd_per_kwh: Annotated[float, Field(ge=0, le=10)] = Field(
         default=0.12, alias="kwh_price", description="electricity, USD per kWh (bought hardware)"
     )
-    power_w_per_gpu: Annotated[float, Field(gt=0, le=20_000)] | None = Field(
+    power_w_per_gpu: Annotated[float, Field(ge=LEAST, le=20_000)] | None = Field(
         default=None,
         alias="power_w",
         description="watts per GPU with its share of the server; empty = the GPU's TDP",
@@ -168,14 +178,14 @@ class CostRequest(Request):
     min_replicas: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=2, description="replicas always running; 2 = one may fail"
     )
-    wait_probability: Annotated[float, Field(gt=0, lt=1)] = Field(
+    wait_probability: Annotated[float, Field(ge=1e-300, lt=1)] = Field(
         default=0.01, alias="p_wait", description="chance that a request waits at the peak"
     )
     peakedness: Annotated[float, Field(ge=1, le=1000)] | None = Field(
         default=None, description="burstiness of arrivals, 1 = Poisson; empty = the profile's"
     )
     utilization: (
-        Annotated[Annotated[float, Field(gt=0, le=1)], BeforeValidator(as_share)] | None
+        Annotated[Annotated[float, Field(ge=LEAST, le=1)], BeforeValidator(as_share)] | None
     ) = Field(default=None, description="your own utilization, shown beside the derived one")
     # Time.
     utc_offset_h: Annotated[float, Field(ge=-12, le=14)] = Field(

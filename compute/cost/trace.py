@@ -25,6 +25,10 @@ MAX_CELL = 200
 LEAST_ROWS = 10
 LONGEST_DAYS = 60
 HOUR_S = 3600
+DELIMITERS = (",", ";", "\t")
+MAX_HEADER = 10_000  # characters of the first line that are looked at
+# Clocks count seconds, ms, us or ns since 1970: in seconds 1e11 is the year 5138.
+CLOCKS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 NAMES = {
     "time": ("timestamp", "time", "datetime", "date", "arrivaltime", "createdat", "ts"),
     "input": ("input", "inputtokens", "prompttokens", "contexttokens", "requesttokens", "isl"),
@@ -44,7 +48,8 @@ Row = tuple[float, float | None, float | None]  # seconds, prompt tokens, output
 def profile_of_csv(data: bytes) -> TrafficProfile:
     """The profile of one request a line: a header, then time and, if there, both token counts.
 
-    Times are ISO 8601 (UTC where no zone is given) or seconds. Raises ``Refused`` with the line.
+    Times are ISO 8601 (UTC where no zone is given) or seconds, also ms, us or ns since 1970; cells
+    are parted by commas, semicolons or tabs. Raises ``Refused`` with the line.
     """
     try:
         return read_profile("your trace", record_of_csv(data), "trace_csv")
@@ -139,7 +144,9 @@ def _text(data: bytes) -> str:
 
 
 def _rows(text: str) -> Iterator[Row]:
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    first = text[:MAX_HEADER].partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = next(reader, [])
         places = _places(header)
@@ -189,9 +196,10 @@ def _seconds(cell: str, line: int) -> float:
             ) from None
         zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
         return (zoned - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).total_seconds()
-    if not math.isfinite(seconds) or abs(seconds) > 1e11:
-        raise _refused(f"Line {line} of the trace: {cell[:40]!r} is no time in seconds.")
-    return seconds
+    for most, per_s in CLOCKS:
+        if abs(seconds) <= most:
+            return seconds / per_s
+    raise _refused(f"Line {line} of the trace: {cell[:40]!r} is no time in seconds.")
 
 
 def _tokens(cell: str, line: int) -> float | None:

@@ -280,7 +280,10 @@ def test_what_is_unknown_is_refused_with_the_nearest(
         {"hourly_weights": [1, 2]},
         {"hourly_weights": ["1"] * 24},
         {"hourly_weights": [0] * 24},
+        {"hourly_weights": [1e308] * 24},
+        {"hourly_weights": [10**400] * 24},
         {"hourly_weights": [1] * 24, "peak_1min_over_mean": 0.5},
+        {"hourly_weights": [1] * 24, "hourly_max_minute_over_mean": [0.1] * 24},
         {"peak_1min_over_mean": -1},
         {"peak_1min_over_mean": "<script>"},
         {"input_tokens": {"mean": 0}},
@@ -291,6 +294,30 @@ def test_a_profile_that_cannot_be_is_refused_in_words(record: dict[str, Any]) ->
     with pytest.raises(Refused, match="Your profile's") as refused:
         ask(profile=record)
     assert refused.value.refusal.field == "profile"
+
+
+@pytest.mark.parametrize("field", ["input_tokens", "output_tokens"])
+def test_lengths_no_model_reads_are_refused_in_words(field: str) -> None:
+    with pytest.raises(Refused, match="at most 10,000,000 tokens"):
+        ask(profile={field: {"mean": 1e8}})
+    rows = "".join(f"{second},100000000,5\n" for second in range(20))
+    with pytest.raises(Refused, match="at most 10,000,000 tokens") as refused:
+        ask(trace_csv=f"time,input,output\n{rows}")
+    assert refused.value.refusal.field == "trace_csv"
+
+
+@pytest.mark.parametrize("field", ["requests_per_day", "gpu_price", "utilization", "capex"])
+@pytest.mark.parametrize("value", [True, "5e-324", float("nan"), "1e999", -1, "many", [1]])
+def test_what_is_no_usable_number_is_refused_by_its_name(field: str, value: object) -> None:
+    with pytest.raises(Refused, match=f"{field} must be"):
+        ask(**{field: value})
+
+
+def test_traffic_next_to_nothing_ends_in_finite_numbers() -> None:
+    result = ask(profile={"mean_rps": 5e-324}, gpu="h100")
+    assert result.headline.startswith("Buy it: under $0.000001 a month")
+    assert "under 0.1 %" in result.why
+    assert "Infinity" not in result.model_dump_json()
 
 
 def test_a_profile_of_ones_own_is_used() -> None:

@@ -50,6 +50,17 @@ def test_azures_published_columns_are_understood() -> None:
     assert not profile.has_hours  # two minutes say nothing about a day
 
 
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_clocks_and_delimiters_of_usual_logs_are_understood(unit: int, delimiter: str) -> None:
+    lines = ["ts,prompt_tokens,completion_tokens"]
+    lines += [f"{(1_700_000_000 + 60 * n) * unit},{100 + n},7" for n in range(61)]
+    profile = profile_of_csv("\n".join(lines).replace(",", delimiter).encode())
+    assert profile.mean_rps == pytest.approx(61 / 3600)
+    assert profile.inputs is not None
+    assert profile.inputs.mean == 130
+
+
 def test_a_trace_of_days_has_hours_peaks_and_burstiness() -> None:
     quiet, busy = 10.0, 60.0
     text = poisson(3, {h: busy if 8 <= h < 20 else quiet for h in range(24)})
