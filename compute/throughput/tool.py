@@ -17,7 +17,7 @@ from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.plan import fewest_gpus, make_plan
 from compute.throughput.reach import reaching
 from compute.throughput.request import ThroughputRequest
-from compute.throughput.result import Estimate, ThroughputResult
+from compute.throughput.result import Estimate, Range, ThroughputResult
 from compute.throughput.speculation import names_model
 from compute.throughput.targets import parse_targets
 from compute.tool import Context, Fix, Refused
@@ -66,7 +66,10 @@ class Calculator:
 
         choices = choices_of(request, devices)
         questions, choices, left_out = arrange_all(choices, arranged)
-        estimates = [self._estimate(question, request) for question in questions]
+        estimates = [
+            self._estimate(question, choice, arranged)
+            for question, choice in zip(questions, choices, strict=True)
+        ]
         return ThroughputResult(
             model=model.id,
             model_name=model.name,
@@ -83,12 +86,18 @@ class Calculator:
             fewest_gpus=fewest_gpus([found.plan for found in estimates]),
         )
 
-    def _estimate(self, question: Question, request: ThroughputRequest) -> Estimate:
+    def _estimate(self, question: Question, choice: Choice, arranged: Arrange) -> Estimate:
+        """The estimate with its plan, at the load of the plan where none was asked for."""
+        request = choice.request
         found = estimate(question, self.library)
         if not (request.slo or request.rate) or not found.fits:
             return found
-        speed = found.output_tps if request.osl else found.prefill_tps
-        plan = make_plan(question, parse_targets(request.slo), request.rate, speed)
+        targets = parse_targets(request.slo)
+        plan = make_plan(question, targets, request.rate, _speed(found, request))
+        if plan.met and "concurrency" not in request.model_fields_set:
+            full = request.model_copy(update={"concurrency": plan.max_concurrency})
+            found = estimate(arranged(full, choice.device), self.library)
+            plan = make_plan(question, targets, request.rate, _speed(found, request))
         return found.model_copy(update={"plan": plan})
 
     def _reaching(
@@ -135,6 +144,10 @@ class Calculator:
         except Refused as refused:
             refusal = refused.refusal.model_copy(update={"field": "draft_model"})
             raise Refused(**refusal.model_dump(exclude={"our_fault", "fixes"})) from refused
+
+
+def _speed(found: Estimate, request: ThroughputRequest) -> Range:
+    return found.output_tps if request.osl else found.prefill_tps
 
 
 def _drafts_with_model(request: ThroughputRequest) -> bool:

@@ -133,3 +133,14 @@ def test_a_target_given_twice_is_refused(slo: str) -> None:
     with pytest.raises(Refused, match="two limits") as raised:
         parse_targets(slo)
     assert raised.value.refusal.field == "slo" and raised.value.refusal.example
+
+
+async def test_an_answer_about_targets_is_shown_at_the_load_that_holds_them() -> None:
+    asked = {"model": "openai/gpt-oss-120b", "rate": 50, "slo": "tpot=30ms"}
+    result = await ask(**asked)
+    (found,) = result.estimates
+    assert found.plan is not None and found.plan.max_concurrency > 1
+    assert found.concurrency == found.plan.max_concurrency
+    assert found.output_tps.value == pytest.approx(found.plan.replica_rps * result.osl)
+    assert (await ask(**asked, batch=4)).estimates[0].concurrency == 4
+    assert (await ask(**asked | {"slo": "tpot=0.001ms"})).estimates[0].concurrency == 1
