@@ -143,5 +143,8 @@ class Runs(Live, Protocol):
     async def cancel(self, result_id: str, by: Deleter) -> Cancelled:
         """End it: at once while it is queued, else its worker is told."""
 
+    async def forget(self, result_id: str) -> None:
+        """A result was deleted: nothing waits for its run any more."""
+
     async def delivered(self, result_id: str, delivery: Delivery) -> None:
         """Keep where the answer went, for /jobs."""

@@ -31,9 +31,6 @@ class Charts(Protocol):
 class Jobs(Runs, Protocol):
     """Runs on workers; ``bot.jobs.service.Jobs`` is the one in use."""
 
-    async def forget(self, result_id: str) -> None:
-        """A result was deleted: nothing waits for its run any more."""
-
     async def files(self, result_id: str) -> list[File]:
         """The files that belong to a result, by name."""
 

@@ -114,6 +114,10 @@ class FakeJobs:
         await self.end(result_id, "cancelled", refusal=refusal, deliver=False)
         return "cancelled"
 
+    async def forget(self, result_id: str) -> None:
+        """Its run is over, if it has one."""
+        self.runs.pop(result_id, None)
+
     async def delivered(self, result_id: str, delivery: Delivery) -> None:
         """Keep it."""
         self.runs[result_id].delivery = delivery

@@ -202,6 +202,8 @@ class Buttons:
             return
         # First the press is answered: the message may take longer than the 3 s.
         await press.reply.update(notice(DELETED_FOR_YOU, "notice"))
+        if self._parts.jobs is not None:
+            await self._parts.jobs.forget(press.row.id)
         client = press.interaction.client
         gone = notice(DELETED.format(user=user), "notice")
         if posted is None or not await edit_in_channel(client, posted, gone):
