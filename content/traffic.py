@@ -256,8 +256,9 @@ class _Reader:
 
 
 def _is_number(value: object) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and abs(value) <= MOST_NUMBER  # type: ignore[operator]  # not a number: False
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= MOST_NUMBER  # and not NaN
 
 
 def _entry(profile: TrafficProfile) -> Entry:

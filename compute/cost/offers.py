@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,9 +66,12 @@ def parse_pricing(text: str) -> tuple[str, str]:
     The second is ``standard`` or a word of the price data. Raises ``Refused`` for one too many.
     """
     rent, processing = RENTS[0], STANDARD
-    for word in text.casefold().replace("on demand", RENTS[0]).replace(",", " ").split():
-        if word in (*RENTS, "ondemand"):
-            rent = RENTS[0] if word == "ondemand" else word
+    plain = re.sub(r"on[ _]?demand", RENTS[0], text.casefold())
+    for word in re.split(r"[\s,;+/]+", plain.strip()):
+        if word in RENTS:
+            rent = word
+        elif word in ("", STANDARD, "default"):  # what an API is without another word
+            continue
         elif processing in (STANDARD, word):
             processing = word
         else:

@@ -10,6 +10,7 @@ from compute.throughput.answer import assumptions_for
 from compute.throughput.arrange import arrange, unknown_draft
 from compute.throughput.compare import Arrange, Choice, arrange_all, choices_of, repairs
 from compute.throughput.estimate import Question, estimate
+from compute.throughput.fit import fits
 from compute.throughput.hardware import Device, resolve_gpus
 from compute.throughput.jsonl import answer_lines
 from compute.throughput.library import Library
@@ -17,9 +18,9 @@ from compute.throughput.model import ModelSpec, build_model
 from compute.throughput.plan import fewest_gpus, make_plan
 from compute.throughput.reach import reaching
 from compute.throughput.request import ThroughputRequest
-from compute.throughput.result import Estimate, Range, ThroughputResult
+from compute.throughput.result import Estimate, ThroughputResult
 from compute.throughput.speculation import names_model
-from compute.throughput.targets import parse_targets
+from compute.throughput.targets import Targets, parse_targets
 from compute.tool import Context, Fix, Refused
 from content.validate import validate_catalogues
 
@@ -89,15 +90,16 @@ class Calculator:
     def _estimate(self, question: Question, choice: Choice, arranged: Arrange) -> Estimate:
         """The estimate with its plan, at the load of the plan where none was asked for."""
         request = choice.request
-        found = estimate(question, self.library)
-        if not (request.slo or request.rate) or not found.fits:
-            return found
+        if not (request.slo or request.rate):
+            return estimate(question, self.library)
         targets = parse_targets(request.slo)
-        plan = make_plan(question, targets, request.rate, _speed(found, request))
-        if plan.met and "concurrency" not in request.model_fields_set:
-            full = request.model_copy(update={"concurrency": plan.max_concurrency})
-            found = estimate(arranged(full, choice.device), self.library)
-            plan = make_plan(question, targets, request.rate, _speed(found, request))
+        if "concurrency" not in request.model_fields_set:
+            question = _at_most(question, choice, targets, arranged)
+        found = estimate(question, self.library)
+        if not found.fits:
+            return found
+        speed = found.output_tps if request.osl else found.prefill_tps
+        plan = make_plan(question, targets, request.rate, speed)
         return found.model_copy(update={"plan": plan})
 
     def _reaching(
@@ -146,8 +148,14 @@ class Calculator:
             raise Refused(**refusal.model_dump(exclude={"our_fault", "fixes"})) from refused
 
 
-def _speed(found: Estimate, request: ThroughputRequest) -> Range:
-    return found.output_tps if request.osl else found.prefill_tps
+def _at_most(question: Question, choice: Choice, targets: Targets, arranged: Arrange) -> Question:
+    """The same under the most requests in flight that hold ``targets``, where any do."""
+    if not fits(question.deployment, question.load):
+        return question
+    most = make_plan(question, targets, None).max_concurrency
+    if most <= 1:
+        return question
+    return arranged(choice.request.model_copy(update={"concurrency": most}), choice.device)
 
 
 def _drafts_with_model(request: ThroughputRequest) -> bool:

@@ -332,6 +332,11 @@ def test_spot_and_processing_are_one_option() -> None:
     assert parse_pricing("") == ("on-demand", "standard")
     assert parse_pricing("Spot, batch") == ("spot", "batch")
     assert parse_pricing("on demand") == ("on-demand", "standard")
+    for text in ("batch spot", "spot+batch", "spot / batch", "Batch;Spot", "standard spot batch",
+                 "batch standard spot"):  # fmt: skip
+        assert parse_pricing(text) == ("spot", "batch"), text
+    for text in ("ondemand", "on_demand default", "On-Demand standard", " , "):
+        assert parse_pricing(text) == ("on-demand", "standard"), text
     spot = ask(gpu="h100", pricing="spot").gpus[0].price
     assert spot is not None
     assert spot.pricing == "spot"
