@@ -20,6 +20,7 @@ from compute.kernels.data import generator, normal, strided
 from compute.kernels.matrices import (
     SHARED_BYTES,
     TilePlan,
+    kind_of,
     multiprocessors_of,
     operand,
     parts_of,
@@ -185,16 +186,6 @@ TRITON_FP32 = {
     "small": (64, 64, 16, 8, 3),
     "skinny": (16, 64, 32, 4, 4),
 }
-
-
-def kind_of(m: int, n: int, processors: int) -> str:
-    """Which row of a table: the largest tiles that still give every multiprocessor one."""
-    if m <= 16:
-        return "skinny"
-    for kind, bm, bn in (("large", 128, 256), ("medium", 128, 128)):
-        if triton.cdiv(m, bm) * triton.cdiv(n, bn) >= processors and m > 64:
-            return kind
-    return "small"
 
 
 def triton_plan(

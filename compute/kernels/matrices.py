@@ -51,6 +51,16 @@ class TilePlan:
         return (*types, *sizes, str(a_k).lower(), str(b_k).lower(), self.blocks)
 
 
+def kind_of(m: int, n: int, processors: int) -> str:
+    """Which row of a table: the largest tiles that still give every multiprocessor one."""
+    if m <= 16:
+        return "skinny"
+    for kind, bm, bn in (("large", 128, 256), ("medium", 128, 128)):
+        if math.ceil(m / bm) * math.ceil(n / bn) >= processors and m > 64:
+            return kind
+    return "small"
+
+
 def lines_bytes(elements: int, size: int) -> int:
     """From one line of a tile in shared memory to the next: an odd number of 16-byte chunks."""
     return (elements * size // CHUNK_BYTES | 1) * CHUNK_BYTES

@@ -1,0 +1,371 @@
+"""scaled_mm: (a @ b) * scale_a * scale_b in bfloat16, with a and b in fp8 (e4m3).
+
+Twice the tensor-core rate of bf16 at half the bytes. Scales stand for a row of a and a column of b,
+or for the whole tensors. sm_80 has no fp8.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+
+from compute.kernels.compiling import compiled_of
+from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.data import generator, normal, strided
+from compute.kernels.matrices import (
+    TilePlan,
+    head_lines,
+    kind_of,
+    multiprocessors_of,
+    parts_of,
+)
+from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
+from compute.kernels.places import arch_of, interpreted
+from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
+from compute.kernels.triton_build import aot, pointer
+
+FP8 = "float8_e4m3fn"
+NO_FP8 = "fp8 tensor cores begin with sm_89"
+
+# --- what it is -------------------------------------------------------------------------------
+
+
+def reference(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor
+) -> torch.Tensor:
+    """float64."""
+    wide = torch.float64
+    return (a.to(wide) @ b.to(wide)) * scale_a.to(wide) * scale_b.to(wide)
+
+
+def flops(dims: Dims, dtype: str) -> int:
+    """A multiply-add for each of M x N x K."""
+    return 2 * dims["M"] * dims["N"] * dims["K"]
+
+
+def moved(dims: Dims, dtype: str) -> int:
+    """Operands at one byte, the result at two, a scale a row and a column."""
+    m, n, k = dims["M"], dims["N"], dims["K"]
+    return m * k + k * n + 2 * m * n + 4 * (m + n)
+
+
+def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
+    """Normal values with a scale a row; b as a linear layer holds it, [N, K], seen transposed."""
+    made = generator(seed, device)
+    m, n, k = dims["M"], dims["N"], dims["K"]
+    a, weight = normal((m, k), dtype, made), normal((n, k), dtype, made)
+    scale_a = 0.5 + torch.rand((m, 1), generator=made, device=device)
+    scale_b = 0.01 + 0.01 * torch.rand((1, n), generator=made, device=device)
+    return {"a": a, "b": weight.t(), "scale_a": scale_a, "scale_b": scale_b}
+
+
+def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
+    """Empty and odd sizes, one scale for all, both orders, views, extremes, a NaN."""
+    shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
+    shapes += [(130, 257, 70), (1, 100, 600), (130, 96, 48)]
+    cases = [
+        Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
+        for m, n, k in shapes
+    ]
+    base = make_inputs({"M": 40, "N": 56, "K": 96}, dtype, seed, device)
+    a, b = base["a"], base["b"]
+    whole = {"scale_a": base["scale_a"][3, 0], "scale_b": base["scale_b"][0, 5]}
+    cases.append(Case("one scale a tensor", {**base, **whole}))
+    turned = {"a": a.t().contiguous().t(), "b": b.contiguous()}
+    cases.append(Case("both turned", {**base, **turned}))
+    views = {"a": strided(a, 32, 16), "b": strided(b.t(), 32, 16).t()}
+    cases.append(Case("views", {**base, **views}))
+    cases.append(Case("not aligned", {**base, "a": strided(a, 5, 3)}))
+    full = torch.full_like(a.float(), 448.0).to(a.dtype)
+    cases.append(Case("the largest values", {**base, "a": full}))
+    hole = a.float()
+    hole[7, 95] = float("nan")
+    return [*cases, Case("a NaN in one row", {**base, "a": hole.to(a.dtype)})]
+
+
+# --- PyTorch ----------------------------------------------------------------------------------
+
+
+def eager(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor
+) -> torch.Tensor:
+    """In fp32, as code for GPUs without fp8 does."""
+    return ((a.float() @ b.float()) * scale_a * scale_b).to(torch.bfloat16)
+
+
+def by_library(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor
+) -> torch.Tensor:
+    """torch._scaled_mm: cuBLASLt, or CUTLASS for scales of rows."""
+    out: torch.Tensor = torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16)
+    return out
+
+
+def library_limits(inputs: Inputs, device: str) -> str | None:
+    """What torch._scaled_mm asks of its operands."""
+    a, b = inputs["a"], inputs["b"]
+    if device != "cuda":
+        return "needs a GPU"
+    if not a.numel() or a.shape[1] % 16 or b.shape[1] % 16 or a.stride(1) != 1 or b.stride(0) != 1:
+        return "torch._scaled_mm takes a by rows and b by columns, K and N multiples of 16"
+    return limits(inputs, device)
+
+
+# --- Triton -----------------------------------------------------------------------------------
+
+
+@triton.jit
+def widened(values: tl.tensor) -> tl.tensor:
+    """In fp32, for the interpreter alone: it takes e4m3's NaN for the number 480."""
+    bits = values.to(tl.uint8, bitcast=True)
+    return tl.where((bits & 127) == 127, float("nan"), values.to(tl.float32))
+
+
+@triton.jit
+def scaled_kernel(
+    a: tl.tensor, b: tl.tensor, scale_a: tl.tensor, scale_b: tl.tensor, out: tl.tensor,
+    m: tl.tensor, n: tl.tensor, k: tl.tensor, a_stride: tl.tensor, b_stride: tl.tensor,
+    dense: tl.tensor, part: tl.tensor,
+    ROWWISE_A: tl.constexpr, ROWWISE_B: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
+    BK: tl.constexpr, UPCAST: tl.constexpr,
+) -> None:  # fmt: skip
+    """One BM x BN tile over ``part`` of the inner axis, along which both operands lie."""
+    tiles_m, tiles_n = tl.cdiv(m, BM), tl.cdiv(n, BN)
+    band = tl.program_id(0) // (8 * tiles_n)
+    high = tl.minimum(tiles_m - band * 8, 8)
+    within = tl.program_id(0) % (8 * tiles_n)
+    row, column = (band * 8 + within % high) * BM, within // high * BN
+    rows, columns, inner = tl.arange(0, BM), tl.arange(0, BN), tl.arange(0, BK)
+    first = tl.program_id(1) * part
+    a += row.to(tl.int64) * a_stride + first
+    b += column.to(tl.int64) * b_stride + first
+    a_at = rows[:, None].to(tl.int64) * a_stride + inner[None, :]
+    b_at = columns[None, :].to(tl.int64) * b_stride + inner[:, None]
+    a_inside, b_inside = (row + rows < m)[:, None], (column + columns < n)[None, :]
+    total = tl.zeros([BM, BN], tl.float32)
+    for at in range(first, tl.minimum(first + part, k), BK):
+        inside = at + inner < dense
+        left = tl.load(a + a_at, mask=a_inside & inside[None, :], other=0.0)
+        right = tl.load(b + b_at, mask=b_inside & inside[:, None], other=0.0)
+        if UPCAST:
+            left, right = widened(left), widened(right)
+        # Hopper's fp8 sums keep some 14 bits: after 128 products they go into fp32.
+        total = tl.dot(left, right, total, max_num_imprecise_acc=128)
+        a += BK
+        b += BK
+    if ROWWISE_A:
+        factor = tl.load(scale_a + row + rows, mask=row + rows < m, other=0.0)
+        total = total * factor[:, None]
+    else:
+        total = total * tl.load(scale_a)
+    if ROWWISE_B:
+        factor = tl.load(scale_b + column + columns, mask=column + columns < n, other=0.0)
+        total = total * factor[None, :]
+    else:
+        total = total * tl.load(scale_b)
+    out += (tl.program_id(1).to(tl.int64) * m + row) * n + column
+    at_out = out + rows[:, None].to(tl.int64) * n + columns[None, :]
+    tl.store(at_out, total.to(out.dtype.element_ty), mask=a_inside & b_inside)
+
+
+# (BM, BN, BK, warps, stages). Sums kept twice leave no registers for 128 x 256.
+TRITON = {
+    "large": (128, 128, 128, 8, 3),
+    "medium": (128, 128, 128, 8, 3),
+    "small": (64, 64, 128, 4, 4),
+    "skinny": (16, 64, 128, 4, 4),
+}
+
+
+def by_triton(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor
+) -> torch.Tensor:
+    """One launch, and a second one that sums where the inner axis was split."""
+    (m, k), n = a.shape, b.shape[1]
+    out = torch.empty((m, n), dtype=torch.bfloat16, device=a.device)
+    if not out.numel():
+        return out
+    (left, a_stride, dense), (right, b_stride, _) = head_lines(a, 16), head_lines(b.t(), 16)
+    processors = multiprocessors_of(a)
+    bm, bn, bk, warps, stages = TRITON[kind_of(m, n, processors)]
+    tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
+    splits, part = parts_of(k, tiles, 2 * processors, bk)
+    parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
+    scaled_kernel[(tiles, splits)](
+        left, right, scale_a.contiguous(), scale_b.contiguous(), parts, m, n, k, *a_stride,
+        *b_stride, dense, part, scale_a.numel() > 1, scale_b.numel() > 1, bm, bn, bk,
+        interpreted(), num_warps=warps, num_stages=stages,
+    )  # fmt: skip
+    if splits > 1:
+        sum_by_triton(parts, out)
+    return out
+
+
+def triton_aot(dtype: str, arch: int) -> list[Cubin] | str:
+    """A large product, one row, and a ragged one; nothing on sm_80."""
+    if arch < 89:
+        return NO_FP8
+    names, sizes = ("a", "b"), ("m", "n", "k", "a_stride", "b_stride", "dense", "part")
+    kinds = dict.fromkeys(names, pointer(dtype)) | {"out": pointer("bfloat16")}
+    kinds |= dict.fromkeys(("scale_a", "scale_b"), "*fp32") | dict.fromkeys(sizes, "i32")
+    cubins = []
+    for kind, even in (("large", True), ("skinny", True), ("small", False)):
+        bm, bn, bk, warps, stages = TRITON[kind]
+        constants = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
+        constants["UPCAST"] = False
+        promised = (*names, "out", "scale_a", "scale_b", *sizes[0 if even else 3 :])
+        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+        cubins.append(aot(scaled_kernel, arch, kinds, constants, divisible=promised, **how))
+    return [*cubins, sum_triton_aot("bfloat16", arch)]
+
+
+# --- CUDA C++ ---------------------------------------------------------------------------------
+
+CUDA = CudaKernel(
+    "scaled_mm",
+    r"""
+#include "tile.cuh"
+
+// One tile over ``part`` of the inner axis; ``step_a`` and ``step_b`` are 0 for one scale for all.
+template <class T, class Out, int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K,
+          bool B_K, int BLOCKS>
+__global__ void __launch_bounds__(BM / WM * (BN / WN) * 32, BLOCKS)
+scaled_mm(const T* __restrict__ a, const T* __restrict__ b, const float* __restrict__ scale_a,
+          const float* __restrict__ scale_b, Out* __restrict__ out, int m, int n, int k,
+          i64 a_stride, i64 b_stride, int part, int step_a, int step_b) {
+  using P = Plan<T, BM, BN, BK, WM, WN, STAGES, A_K, B_K>;
+  int tile_m, tile_n;
+  walk(blockIdx.x, (m + BM - 1) / BM, (n + BN - 1) / BN, tile_m, tile_n);
+  const i64 row = (i64)tile_m * BM, column = (i64)tile_n * BN, first = (i64)blockIdx.y * part;
+  const int rows = int(min((i64)BM, m - row)), columns = int(min((i64)BN, n - column));
+  Product<P> sum;
+  sum.clear();
+  multiply(sum, a + row * a_stride + first, a_stride, rows, b + column * b_stride + first,
+           b_stride, columns, int(min((i64)part, k - first)));
+  out += (blockIdx.y * (i64)m + row) * n + column;
+  sum.each([&](int i, int j, float one, float two, int count) {
+    if (i >= rows || j >= columns) return;
+    const float scale = scale_a[(row + i) * step_a];
+    const i64 at = column + j, next = column + min(j + 1, columns - 1);
+    store_pair(out + (i64)i * n + j, one * scale * scale_b[at * step_b],
+               two * scale * scale_b[next * step_b], min(count, columns - j), n % 2 == 0);
+  });
+}
+""",
+)
+# The plans of gemm in bytes: twice the inner axis of 16-bit values.
+PLANS_89 = {
+    "large": TilePlan(128, 256, 64, 64, 64, 3, 1),
+    "medium": TilePlan(128, 128, 64, 64, 64, 4, 1),
+    "small": TilePlan(64, 64, 128, 32, 32, 3, 3),
+    "skinny": TilePlan(16, 64, 128, 16, 16, 5, 3),
+}
+# From sm_90 on mma.sync widens fp8 to fp16 first (only wgmma and tcgen05 take it as it is), which
+# costs registers: 64 x 64 a warp spilled 12 to 20 of them.
+PLANS_90 = {
+    **PLANS_89,
+    "large": TilePlan(128, 128, 64, 64, 32, 4, 1),
+    "medium": TilePlan(128, 128, 64, 64, 32, 4, 1),
+    "small": TilePlan(64, 64, 128, 32, 32, 3, 2),
+}
+ALONG = {"a_k": True, "b_k": True}
+
+
+def cuda_plan(kind: str, arch: int) -> TilePlan:
+    """From the table."""
+    return (PLANS_90 if arch in (90, 100) else PLANS_89)[kind]
+
+
+def by_cuda(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor
+) -> torch.Tensor:
+    """One launch, and a second one that sums where the inner axis was split."""
+    (m, k), n = a.shape, b.shape[1]
+    out = torch.empty((m, n), dtype=torch.bfloat16, device=a.device)
+    if not out.numel():
+        return out
+    (left, a_stride, _), (right, b_stride, _) = head_lines(a), head_lines(b.t())
+    processors = multiprocessors_of(a)
+    plan = cuda_plan(kind_of(m, n, processors), arch_of(a))
+    tiles = triton.cdiv(m, plan.bm) * triton.cdiv(n, plan.bn)
+    splits, part = parts_of(k, tiles, plan.blocks * processors, plan.bk)
+    parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
+    steps = (int(scale_a.numel() > 1), int(scale_b.numel() > 1))
+    arguments = (
+        left, right, scale_a.contiguous(), scale_b.contiguous(), parts,
+        *map(ctypes.c_int, (m, n, k)), *map(ctypes.c_longlong, (*a_stride, *b_stride)),
+        *map(ctypes.c_int, (part, *steps)),
+    )  # fmt: skip
+    types = (C_NAME[FP8], "float" if splits > 1 else C_NAME["bfloat16"])
+    CUDA.launch(
+        (tiles, splits), plan.threads, arguments, template=plan.template(*types, **ALONG),
+        shared_bytes=plan.shared_bytes(1, **ALONG),
+    )  # fmt: skip
+    if splits > 1:
+        sum_by_cuda(parts, out)
+    return out
+
+
+def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
+    """Every kind of shape; nothing on sm_80."""
+    if arch < 89:
+        return NO_FP8
+    try:
+        cubins = [sum_cuda_aot("bfloat16", arch)]
+        for kind in PLANS_89:
+            plan = cuda_plan(kind, arch)
+            template = plan.template(C_NAME[dtype], C_NAME["bfloat16"], **ALONG)
+            config = {"kind": kind, "shared_bytes": plan.shared_bytes(1, **ALONG)}
+            cubins.append(CUDA.aot(arch, *template, threads=plan.threads, config=config))
+    except NotCompiled as error:
+        return str(error)
+    return cubins
+
+
+def limits(inputs: Inputs, device: str) -> str | None:
+    """fp8 is for sm_89 and later."""
+    arch = arch_of(inputs["a"])
+    return f"{NO_FP8}; this GPU is sm_{arch}" if 0 < arch < 89 else None
+
+
+# --- the operator -----------------------------------------------------------------------------
+
+# Llama 3.1 8B (4096, 6144 for its fused QKV) and 70B (8192 x 28672).
+LAYERS = ((4096, 4096), (6144, 4096), (28_672, 8192), (8192, 28_672))
+
+OPERATOR = Operator(
+    name="scaled_mm",
+    title="fp8 matrix product",
+    summary="(a @ b) · scale_a · scale_b in bfloat16, a and b in e4m3",
+    dtypes=(FP8,),
+    regime="compute",
+    implementations={
+        "torch": Implementation("torch", "torch", eager),
+        "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
+        "triton": Implementation(
+            "triton", "triton", by_triton, limits=limits, build=triton_aot, shown=scaled_kernel
+        ),
+        "cuda": Implementation("cuda", "cuda", by_cuda, limits=limits, build=cuda_aot),
+        "torch._scaled_mm": Implementation(
+            "torch._scaled_mm", "library", by_library, limits=library_limits
+        ),
+    },
+    make_inputs=make_inputs,
+    reference=reference,
+    flops=flops,
+    bytes=moved,
+    dims=("M", "N", "K"),
+    suites={
+        "smoke": [{"M": 128, "N": 128, "K": 128}],
+        "models": [{"M": m, "N": n, "K": k} for n, k in LAYERS for m in (1, 16, 128, 2048, 8192)],
+        "sweep": [{"M": size, "N": size, "K": size} for size in (1024, 2048, 4096, 8192)],
+    },
+    adversarial=adversarial,
+    tolerance=Tolerance(floor=5e-6),
+    result_dtype=lambda dtype: "bfloat16",
+)
