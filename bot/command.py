@@ -77,6 +77,8 @@ class Command:
     the answer is read from the running bot (its jobs, its workers), not made by the tool.
     ``more``: options of forms, pages and typed lines that the slash command does not list.
     ``slash`` False: it is the operator's, on pages, in the API and the terminal alone.
+    ``words``: the terminal's words without a flag, as flags; or the exit code of a subcommand that
+    they were.
     """
 
     tool: AnyTool
@@ -89,6 +91,7 @@ class Command:
     live: LiveRun | None = None
     more: tuple[Option, ...] = ()
     slash: bool = True
+    words: Callable[[Sequence[str]], Sequence[str] | int] | None = None
 
     @property
     def every(self) -> tuple[Option, ...]:

@@ -16,17 +16,21 @@ from pydantic.fields import FieldInfo
 from bot.command import Command
 from bot.view import View
 from compute.inputs import check_inputs, short_name
-from compute.tool import Refused, Result
+from compute.tool import Refused, Request, Result
 from content.errors import CatalogueError
 
 USAGE_ERROR = 2
+CLEAR = "\r\x1b[K"  # the line of a terminal
 MAX_CONFIG_BYTES = 4_000_000
 
 
 def run_tool(command: Command, argv: Sequence[str]) -> int:
     """``k2c TOOL ...``: print the answer; a refusal goes to stderr with exit code 2."""
-    chosen = _parser(command).parse_args([_dashed(word) for word in argv])
     try:
+        words = command.words(argv) if command.words is not None else argv
+        if isinstance(words, int):
+            return words
+        chosen = _parser(command).parse_args([_dashed(word) for word in words])
         if getattr(chosen, "jsonl", None):
             return _batch(command, Path(chosen.jsonl), chosen.out)
         request = check_inputs(command.tool, _inputs(command, chosen))
@@ -36,11 +40,10 @@ def run_tool(command: Command, argv: Sequence[str]) -> int:
     except CatalogueError as error:
         return _refuse(command, Refused(f"{error}."))
     if chosen.json:
-        sys.stdout.write(result.model_dump_json(indent=2) + "\n")
-    else:
-        _show(command.show(request, result))
-        if chosen.assumptions and command.details is not None:
-            _show(command.details(request, result))
+        return _write_json(result, chosen.json)
+    _show(command.show(request, result))
+    if chosen.assumptions and command.details is not None:
+        _show(command.details(request, result))
     return 0
 
 
@@ -55,7 +58,8 @@ def _parser(command: Command) -> argparse.ArgumentParser:
             text = f"file with {text}"
         parser.add_argument(*names, dest=field, help=text, metavar="FILE" if _is_object(info)
                             else short_name(field, info).upper())  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE",
+                        help="print the result as JSON, or write it to FILE")  # fmt: skip
     parser.add_argument("--assumptions", action="store_true", help="say what is assumed")
     if command.tool.batch is not None:
         parser.add_argument("--jsonl", metavar="FILE", help="one request a line (- = stdin)")
@@ -101,7 +105,7 @@ def _json_file(name: str) -> JsonValue:
     return value
 
 
-async def _run(command: Command, request: object) -> Result:
+async def _run(command: Command, request: Request) -> Result:
     from compute.context import LocalContext
     from config.settings import SettingsError, load_settings
 
@@ -109,12 +113,33 @@ async def _run(command: Command, request: object) -> Result:
         endpoint = load_settings().hf_endpoint
     except SettingsError as error:
         raise Refused(error.problems[0]) from None
-    context = LocalContext(endpoint)
+    slow = command.tool.needs(request) is not None and sys.stderr.isatty()
+    context = LocalContext(endpoint, _report) if slow else LocalContext(endpoint)
     try:
         result: Result = await command.tool.run(request, context)
     finally:
         await context.close()
+        sys.stderr.write(CLEAR if slow else "")
     return result
+
+
+async def _report(fraction: float, words: str, partial: Result | None) -> None:
+    """One line that is written over: what a worker would tell its bot."""
+    sys.stderr.write(f"{CLEAR}{fraction:4.0%} {words[:70]}")
+    sys.stderr.flush()
+
+
+def _write_json(result: Result, target: str) -> int:
+    text = result.model_dump_json(indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return 0
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"k2c: {target} cannot be written: {error.strerror}.\n")
+        return USAGE_ERROR
+    return 0
 
 
 def _batch(command: Command, source: Path, target: str | None) -> int:

@@ -39,7 +39,7 @@ LATER_SHARE = 0.5  # of the first compilation: 20 s with torch's imports, then 5
 @dataclass(frozen=True)
 class Cell:
     """A shape to measure: how, where and how long (``left_s`` is of the whole run). ``say`` is told
-    what is under way; ``compile_counts``: compiling takes from that time, so a slow one is left out.
+    what is under way; ``compile_counts``: compiling takes from that time, a slow one is left out.
     """
 
     operator: Operator

@@ -37,7 +37,7 @@ def compile_all(
                 said.append(f"{name} sm_{arch}: {made}")
                 continue
             for kernel in made:
-                read = _inspected(name, kernel, arch)
+                read = _inspected(operator.name, name, kernel, arch)
                 found += [read] if isinstance(read, Compiled) else []
                 said += [read] if isinstance(read, str) else []
     return found, list(dict.fromkeys(said))
@@ -52,7 +52,7 @@ def _aot(build: Callable[[str, int], Any], dtype: str, arch: int) -> list[Cubin]
     return made
 
 
-def _inspected(name: str, kernel: Cubin, arch: int) -> Compiled | str:
+def _inspected(op: str, name: str, kernel: Cubin, arch: int) -> Compiled | str:
     from compute.kernels.static import inspect_cubin
 
     try:
@@ -61,6 +61,7 @@ def _inspected(name: str, kernel: Cubin, arch: int) -> Compiled | str:
         return f"{name} sm_{arch}: {error}"
     config = ", ".join(f"{key}={value}" for key, value in kernel["config"].items())
     return Compiled(
+        op=op,
         implementation=name,
         kernel=read.name,
         arch=arch,

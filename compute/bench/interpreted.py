@@ -77,6 +77,7 @@ def main(arguments: list[str]) -> int:
         if done.unsupported:
             continue
         line = Checked(
+            op=op,
             implementation=implementation.name,
             how=how,
             shape="x".join(str(dims[name]) for name in operator.dims),

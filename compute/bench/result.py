@@ -80,6 +80,7 @@ class Compiled(Part):
     ``spilled``: loads and stores of local memory; ``occupancy``: resident threads over the most.
     """
 
+    op: str = ""
     implementation: str
     kernel: str
     arch: int
@@ -97,6 +98,7 @@ class Compiled(Part):
 class Checked(Part):
     """A check of values without a time: Triton in its interpreter, CUDA by emulation."""
 
+    op: str = ""
     implementation: str
     how: str
     shape: str

@@ -43,15 +43,18 @@ def prepare() -> None:
     gpus()
 
 
-async def run(request: BenchRequest, ctx: Context) -> BenchResult:
-    """Measure, or with the preset ``explain`` compile alone. Raises ``Refused``."""
+async def run(request: BenchRequest, ctx: Context, *, static: bool = True) -> BenchResult:
+    """Measure, or with the preset ``explain`` compile alone; ``static`` also adds to what was
+    measured what the compiled code tells. Raises ``Refused``.
+    """
     asked = understand(request)
     operator = _operator(asked)
     await ctx.progress(0.0, f"{asked.op.name}: looking at the machine")
     result = _empty(asked, request, operator)
     if not asked.explain:
         result = await _measured(asked, request, operator, result, ctx)
-    result = await _explained(asked, request, operator, result, ctx)
+    if static or asked.explain:
+        result = await _explained(asked, request, operator, result, ctx)
     result = result.model_copy(update={"complete": True})
     await keep_files(result, ctx)
     return result

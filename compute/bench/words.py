@@ -37,7 +37,10 @@ def headline(result: BenchResult) -> str:
     ahead = [row for row in others if row not in level][:MOST_NAMED]
     against = ", ".join(f"{ratio(best, row)} {named(row)}" for row in ahead)
     share = best.roofline_pct
-    what = f": {share:.0f} % of what {_machine(result)} can do" if share is not None else ""
+    what = ""
+    if share is not None:
+        part = "'s memory" if _memory_bound(result, best) else ""
+        what = f": {percent(share)} of what {_machine(result)}{part} can do"
     return f"{name} {verb}{what}" + (f" ({against})" if against else "")
 
 
@@ -102,6 +105,11 @@ def ms(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+def percent(share: float) -> str:
+    """Whole percents; two figures below ten, so that little is not nothing."""
+    return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
 
 def size(count: float) -> str:
