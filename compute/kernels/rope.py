@@ -109,7 +109,7 @@ def _views(base: Inputs) -> list[tuple[str, Inputs]]:
     hole[1, 2, 3] = float("nan")
     return [
         ("views of one buffer", {**base, "q": views[0], "k": views[1]}),
-        ("not aligned", {**base, "q": apart.unflatten(1, (heads, d))}),
+        ("not aligned", {**base, "q": apart.view(tokens, heads, d)}),
         ("heads before tokens", {**base, "q": q.transpose(0, 1).contiguous().transpose(0, 1)}),
         ("last axis not dense", {**base, "k": k.transpose(1, 2).contiguous().transpose(1, 2)}),
         ("a NaN", {**base, "q": hole}),

@@ -92,7 +92,13 @@ SIZES = {
     "M": 7, "N": 1022, "T": 11, "D": 62, "K": 1536, "G": 128, "G_used": 5, "H": 34, "HQ": 38,
     "HK": 2, "B": 3, "SQ": 17, "SK": 29, "TOK": 1009, "causal": 1,
 }  # fmt: skip
-OTHERS = ({}, {"causal": 0}, {"SQ": 29, "SK": 17}, {"M": 1, "T": 1, "B": 1}, {"M": 0, "T": 0})
+OTHERS: tuple[dict[str, int], ...] = (
+    {},
+    {"causal": 0},
+    {"SQ": 29, "SK": 17},
+    {"M": 1, "T": 1, "B": 1},
+    {"M": 0, "T": 0},
+)
 
 
 @pytest.mark.parametrize("operator", names())
