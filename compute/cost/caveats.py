@@ -128,8 +128,8 @@ def _gpu_assumptions(
             date=_days(price) if price.oldest else "",
         ),
         Assumption(
-            text=f"One replica ({gpu.n_gpus_per_replica} GPUs, {gpu.weight_dtype}, {gpu.engine})"
-            f" serves {gpu.replica_rps:,.3g} requests/s, {gpu.slots_per_replica:,} in flight,"
+            text=f"One replica ({gpu.n_gpus_per_replica}x {gpu.gpu_name}, {gpu.weight_dtype},"
+            f" {gpu.engine}) serves {gpu.replica_rps:,.3g} requests/s, {gpu.slots_per_replica:,} in flight,"
             f" within {request.slo or DEFAULT_SLO}.",
             source=f"Throughput Calculator; {source}",
         ),

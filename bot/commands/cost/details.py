@@ -60,7 +60,7 @@ def _gpu_row(choice: GpuChoice) -> tuple[str, ...]:
     hourly = f"{choice.price.median:,.2f}" if choice.price else UNKNOWN
     month = choice.usd_per_month
     return (
-        fleet(choice),
+        fleet(choice, "\u2264"),
         hourly,
         percent(choice.utilization),
         amount(month.value if month else None),

@@ -45,9 +45,9 @@ def distinct(offers: Iterable[ProviderCost], most: int) -> list[ProviderCost]:
     return list(found.values())[:most]
 
 
-def fleet(choice: GpuChoice) -> str:
+def fleet(choice: GpuChoice, at_most: str = "up to ") -> str:
     """All GPUs of the fleet: ``16x H200 SXM``; what follows the hours ``up to 16x``."""
-    most = "up to " if choice.mean_replicas < choice.replicas else ""
+    most = at_most if choice.mean_replicas < choice.replicas else ""
     return f"{most}{choice.gpus:,}x {choice.gpu_name}"
 
 

@@ -70,6 +70,7 @@ def _typed(best: GpuChoice | None) -> list[Block]:
 def _facts(result: CostResult, best: GpuChoice | None) -> Facts:
     traffic = result.traffic
     rows = [
+        ("model", " ".join((result.model_name, best.weight_dtype if best else "")).strip()),
         ("requests", f"{count(traffic.requests_per_day)} a day"),
         ("tokens", f"{traffic.isl:,.0f} in / {traffic.osl:,.0f} out"),
     ]
@@ -117,7 +118,7 @@ def _offer_row(offer: ProviderCost) -> tuple[str, ...]:
 def _gpu_row(choice: GpuChoice) -> tuple[str, ...]:
     month, mtok = choice.usd_per_month, choice.usd_per_mtok
     return (
-        fleet(choice),
+        fleet(choice, "\u2264"),
         amount(month.value if month else None),
         amount(mtok.value if mtok else None),
     )

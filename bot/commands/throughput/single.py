@@ -64,7 +64,8 @@ def _planned(plan: SloPlan, estimate: Estimate) -> tuple[Span, ...]:
         words = f"{purpose(plan)}: up to {plan.max_concurrency:,} in flight"
         return Bold(f"{plan.replica_rps:,.2f} requests/s from {where}"), words
     if plan.replicas > 1:
-        each = f"{plan.replicas:,} times {machine(estimate, parallel=False)}, each {each}"
+        copies = f"{plan.replicas:,} times {machine(estimate, parallel=False)}, "
+        each = f"{copies if estimate.n_gpus > 1 else ''}each {each}"
     words = f"{gpus_range(plan)}{purpose(plan)}: {each}"
     return Bold(f"{plan.gpus:,}x {estimate.gpu_name}"), words
 

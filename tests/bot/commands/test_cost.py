@@ -93,6 +93,7 @@ async def test_every_answer_shows_demand_fleet_peak_and_use_with_dates_of_the_pr
     made = await outcome()
     view = COMMAND.show(made.request, made.result)
     (facts,) = (block for block in view.blocks if isinstance(block, Facts))
+    assert dict(facts.rows)["model"] == "gpt-oss-120b mxfp4"
     assert {"demand D", "fleet N", "used D/N", "peak / mean"} <= dict(facts.rows).keys()
     result = result_of(made)
     small = texts(view)[-1]

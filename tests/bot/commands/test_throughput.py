@@ -227,12 +227,14 @@ async def test_targets_are_answered_in_a_sentence() -> None:
     plan, shown = asked.result.plan, answer(COMMAND, asked)
     assert heading(shown) == (
         f"{plan.gpus}x H100 SXM ({plan.gpus_low}-{plan.gpus_high}) for 100 requests/s with "
-        f"TTFT <= 2,000 ms and TPOT <= 50 ms: {plan.replicas} times H100 SXM, each up to "
+        f"TTFT <= 2,000 ms and TPOT <= 50 ms: each up to "
         f"{plan.max_concurrency:,} in flight, {plan.replica_rps:,.2f} requests/s"
     )
     assert plan.gpus_low and plan.gpus and plan.gpus_high
     assert plan.gpus_low < plan.gpus < plan.gpus_high
     assert any("output tokens/s (" in text for text in texts(shown))
+    pairs = await view(slo="tpot=50ms", rate=100, gpus=2, model="llama-3.1-70b")
+    assert " times 2x H100 SXM, each up to " in heading(pairs)
 
 
 async def test_targets_that_cannot_be_held_say_what_is_reached() -> None:
