@@ -57,6 +57,8 @@ class Puller:
         self._asked = 0
         self._open: dict[str, tuple[str, float]] = {}  # reply subject -> lane, when asked
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._unanswered: set[str] = set()
+        self._connection = 0  # how often it was made anew
         self._rung: set[str] = set()
         self._bell = asyncio.Event()
 
@@ -109,6 +111,9 @@ class Puller:
                 return late
         if not self._client.is_connected:
             return None  # the library would send it later, when nobody waits for the answer
+        if self._connection != self._client.stats["reconnects"]:
+            self._open.clear()  # what was asked on a lost connection is never answered
+            self._connection = self._client.stats["reconnects"]
         self._asked += 1
         reply = f"{self._inbox}.{self._asked}"
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer_of(lane)}"
@@ -120,7 +125,7 @@ class Puller:
                     if found := self._delivery(await self._arrived.get()):
                         return found
         except TimeoutError:
-            await self._unheard(lane)
+            await self._unheard(lane, reply)
         except (Error, OSError):
             self._open.pop(reply)
         return None
@@ -129,6 +134,7 @@ class Puller:
         """The job in an answer; None where the answer is that there is none."""
         if message.subject.startswith(self._inbox):
             lane, _ = self._open.pop(message.subject, ("", 0.0))
+            self._unanswered.discard(lane)
             if (message.headers or {}).get("Status") == NOBODY:
                 self._exist.discard(lane)
             return None
@@ -138,12 +144,19 @@ class Puller:
         _, since_s = self._open.pop(reply, ("", now_s()))
         return Delivery(message, since_s)
 
-    async def _unheard(self, lane: str) -> None:
-        """No answer: the server is away, or this lane is not for us."""
+    async def _unheard(self, lane: str, reply: str) -> None:
+        """No answer: the server is away, or, the second time in a row, this lane is not for us."""
         try:
             await self._client.flush(1)
         except (Error, TimeoutError, OSError):
             return
+        if self._connection != self._client.stats["reconnects"]:
+            return
+        if lane not in self._unanswered:
+            self._unanswered.add(lane)
+            return
+        self._unanswered.discard(lane)
+        self._open.pop(reply, None)
         self._denied[lane] = now_s() + DENIED_S
         log.warning("the queue gives this worker no jobs of lane %s; is it allowed?", lane)
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.compute.worker.bot import BotHalf, bot_of
 from tests.fakes.broker import Broker, running_broker
-from tests.fakes.workers import WorkerProcess, running_worker
+from tests.fakes.workers import H100, WorkerProcess, running_worker
 
 
 @pytest.fixture
@@ -35,5 +35,5 @@ async def shared(
     shared_bot: tuple[Broker, BotHalf],
 ) -> AsyncIterator[tuple[BotHalf, WorkerProcess]]:
     running, half = shared_bot
-    async with running_worker(running.worker("box"), "box") as worker:
+    async with running_worker(running.worker("box"), "box", machine=H100) as worker:
         yield half, worker
