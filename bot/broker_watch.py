@@ -37,5 +37,7 @@ async def keep_broker(settings: Settings, jobs: Seen, *, look_s: float = LOOK_S)
             await bot_access(settings)
         except BrokerError as error:
             log.error("the queue's server is gone and does not start: %s", error)
+        except Exception:  # whatever it is now, it may be over at the next look
+            log.exception("the queue's server is gone and does not start")
         else:
             log.warning("the queue's server was out of reach; it runs now")

@@ -104,8 +104,15 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time starts, stops or changes the server. Waits for the other."""
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """One process at a time starts, stops or changes the server. Waits for the other.
+
+        Raises ``BrokerError``.
+        """
+        path = self.path / "lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BrokerError(f"{path} cannot be opened ({error.strerror}).") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

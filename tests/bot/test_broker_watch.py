@@ -10,8 +10,9 @@ import pytest
 from bot import broker_watch
 from bot.broker_watch import keep_broker
 from bot.queueing import BROKER_FOLDER, bot_access
+from compute.broker.folder import BrokerError
 from compute.jobs.connection import connect
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 from tests.fakes.broker import Broker
 
 
@@ -45,6 +46,26 @@ async def test_a_killed_broker_is_started_again_with_its_messages(
         assert info.state.messages == 1
     finally:
         await asyncio.to_thread(broker.stop)
+
+
+@pytest.mark.parametrize("trouble", [BrokerError("no server"), OSError("disk full")])
+async def test_it_goes_on_trying_whatever_went_wrong(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    monkeypatch.setattr(broker_watch, "AWAY_S", 0.001)
+    tries = asyncio.Semaphore(0)
+
+    async def fail(_: Settings) -> None:
+        tries.release()
+        raise trouble
+
+    monkeypatch.setattr(broker_watch, "bot_access", fail)
+    watching = asyncio.create_task(keep_broker(load_settings(), Down(False), look_s=0.001))
+    async with asyncio.timeout(30):
+        for _ in range(2):
+            await tries.acquire()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_one_that_answers_is_left_alone(

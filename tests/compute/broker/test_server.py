@@ -285,6 +285,13 @@ def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     assert pid_of(folder) is None
 
 
+def test_a_lock_that_cannot_be_had_is_a_sentence(folder: Path) -> None:
+    Folder.at(folder)
+    (folder / "lock").mkdir()
+    with pytest.raises(BrokerError, match=r"lock cannot be opened \(Is a directory\)"):
+        ensure_broker(folder)
+
+
 DAMAGED = ["", "[]", '{"x": 1', '{"workers": [5], "bot": 1, "port": "x"}', "\\xff"]
 
 
