@@ -87,8 +87,12 @@ def _looks_secret(name: str) -> bool:
 
 
 def needs(request: SelfcheckRequest) -> Needs:
-    """Any worker, or one with a GPU; a minute more than it is asked to run."""
-    return Needs(cuda=request.where == "cuda", host_gib=2.0, limit_s=request.seconds + 60.0)
+    """Any worker, or one with a GPU; a minute more than it is asked to run.
+
+    What a worker answered before proves nothing about now, so each check is a run of its own.
+    """
+    limit_s = request.seconds + 60.0
+    return Needs(cuda=request.where == "cuda", host_gib=2.0, limit_s=limit_s, shared=False)
 
 
 TOOL = Tool(

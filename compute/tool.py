@@ -125,7 +125,8 @@ class Needs:
     ``cuda``: an NVIDIA GPU; ``memory_gib``: its memory; ``sm``: its lowest compute capability
     times 10 (90 = Hopper); ``gpu``: this key of the GPU catalogue and no other; ``or_cpu``: any
     worker will do while none with such a GPU is online. Limits of the run: ``host_gib`` of main
-    memory, ``limit_s`` seconds.
+    memory, ``limit_s`` seconds. ``shared`` False: another's result is no answer, however alike the
+    requests are.
     """
 
     cuda: bool = False
@@ -135,6 +136,7 @@ class Needs:
     gpu: str = ""
     host_gib: float = 4.0
     limit_s: float = 600.0
+    shared: bool = True
 
 
 class FetchError(Exception):

@@ -120,7 +120,8 @@ class Jobs:
         if allowance.refusal:
             raise Refused(allowance.refusal)
         wish = wish_of(self._desk, row, tool, request, needs, first=allowance.first)
-        since = wish.run.created_at - self._share_s if self._share_s > 0 else float("inf")
+        share = self._share_s > 0 and needs.shared
+        since = wish.run.created_at - self._share_s if share else float("inf")
 
         def change(db: Database) -> tuple[str, Shared | None]:
             if sentence := over_limit(db, wish.ask.asker, allowance, wish.run.created_at):

@@ -47,3 +47,7 @@ def test_its_bounds_are_small(wrong: dict[str, int]) -> None:
 def test_it_goes_where_it_is_told() -> None:
     assert lane_of(needs(checked(where="any"))) == "any"  # type: ignore[arg-type]
     assert lane_of(needs(checked(where="cuda"))) == "cuda"  # type: ignore[arg-type]
+
+
+def test_an_earlier_answer_proves_nothing() -> None:
+    assert not needs(checked()).shared  # type: ignore[arg-type]

@@ -133,6 +133,16 @@ async def test_what_failed_or_is_old_is_not_shared(bot: Bot, broker: Broker) -> 
         assert (await alice.take()).job.request["number"] == 5
 
 
+async def test_what_must_run_each_time_shares_nothing(bot: Bot, broker: Broker) -> None:
+    bot.jobs._share_s = 600.0
+    async with puppet(broker, "alice") as alice:
+        for _ in range(2):
+            asked = await bot.ask(number=5, needs=Needs(shared=False))
+            await alice.done(await alice.take())
+            await bot.until(asked, "done")
+    assert await bot.rows("SELECT COUNT(*) FROM runs") == [(2,)]
+
+
 async def test_files_of_a_shared_run_belong_to_everybody(bot: Bot, broker: Broker) -> None:
     bot.jobs._share_s = 600.0
     async with puppet(broker, "alice") as alice:
