@@ -129,8 +129,8 @@ def _gpu_assumptions(
         ),
         Assumption(
             text=f"One replica ({gpu.n_gpus_per_replica}x {gpu.gpu_name}, {gpu.weight_dtype},"
-            f" {gpu.engine}) serves {gpu.replica_rps:,.3g} requests/s, {gpu.slots_per_replica:,} in flight,"
-            f" within {request.slo or DEFAULT_SLO}.",
+            f" {gpu.engine}) serves {gpu.replica_rps:,.3g} requests/s,"
+            f" {gpu.slots_per_replica:,} in flight, within {request.slo or DEFAULT_SLO}.",
             source=f"Throughput Calculator; {source}",
         ),
         Assumption(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ MAX_REQUESTS_PER_DAY = 1e10
 LEAST = 1e-9  # below it a float divides into infinities
 MAX_TRACE_CHARS = 2_000_000  # of a member's own CSV
 FIRST_DAY, LAST_DAY = dt.date(2020, 1, 1), dt.date(2099, 12, 31)
+COUNT = re.compile(r"(\d{1,3}(?:,\d{3})+(?:\.\d{1,9})?|\d{1,12}(?:\.\d{1,9})?)([kmb]?)")
+THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
 DEFAULT_SLO = "ttft=2s tpot=50ms"
 DEFAULT_TRAFFIC = "azure-2024-conversation"
 
@@ -28,6 +31,16 @@ def as_share(value: object) -> object:
         except ValueError:
             return value
     return value
+
+
+def as_count(value: object) -> object:
+    """``200,000`` and ``1.5M`` as people write them."""
+    if not isinstance(value, str):
+        return value
+    found = COUNT.fullmatch(value.strip().lower())
+    if found is None:
+        return value
+    return float(found[1].replace(",", "")) * THOUSANDS[found[2]]
 
 
 def as_word(value: object) -> object:
@@ -65,23 +78,32 @@ class CostRequest(Request):
         description="GPU to rent or buy, or a comma list to compare; empty = the usual ones",
         examples=["h100", "h100,h200,l40s"],
     )
-    requests_per_day: Annotated[float, Field(ge=LEAST, le=MAX_REQUESTS_PER_DAY)] | None = Field(
+    requests_per_day: (
+        Annotated[
+            Annotated[float, Field(ge=LEAST, le=MAX_REQUESTS_PER_DAY)], BeforeValidator(as_count)
+        ]
+        | None
+    ) = Field(
         default=None,
         description="mean requests per day; empty = your own traffic's, else 100,000",
         examples=[200_000],
         json_schema_extra={"slider": {"low": 100, "high": 1e8, "log": True, "start": 100_000}},
     )
-    isl: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = Field(
-        default=None,
-        alias="input",
-        description="prompt tokens per request; empty = the traffic profile's own lengths",
-        json_schema_extra={"slider": {"low": 16, "high": 131_072, "log": True, "start": 1024}},
+    isl: Annotated[Annotated[int, Field(ge=1, le=MAX_TOKENS)], BeforeValidator(as_count)] | None = (
+        Field(
+            default=None,
+            alias="input",
+            description="prompt tokens per request; empty = the traffic profile's own lengths",
+            json_schema_extra={"slider": {"low": 16, "high": 131_072, "log": True, "start": 1024}},
+        )
     )
-    osl: Annotated[int, Field(ge=0, le=MAX_TOKENS)] | None = Field(
-        default=None,
-        alias="output",
-        description="generated tokens per request; empty = the traffic profile's own",
-        json_schema_extra={"slider": {"low": 1, "high": 16_384, "log": True, "start": 256}},
+    osl: Annotated[Annotated[int, Field(ge=0, le=MAX_TOKENS)], BeforeValidator(as_count)] | None = (
+        Field(
+            default=None,
+            alias="output",
+            description="generated tokens per request; empty = the traffic profile's own",
+            json_schema_extra={"slider": {"low": 1, "high": 16_384, "log": True, "start": 256}},
+        )
     )
     cached_share: Share | None = Field(
         default=None,

@@ -313,6 +313,22 @@ def test_what_is_no_usable_number_is_refused_by_its_name(field: str, value: obje
         ask(**{field: value})
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("200,000", 200_000), ("1.5M", 1.5e6), ("200k", 200_000), ("2B", 2e9), ("5e6", 5e6),
+     (" 1,234.5 ", 1234.5), ("0.5", 0.5)],
+)  # fmt: skip
+def test_counts_are_read_as_people_write_them(typed: str, meant: float) -> None:
+    assert request(requests_per_day=typed).requests_per_day == meant
+    assert request(input="1,200", output="4k").osl == 4000
+
+
+@pytest.mark.parametrize("typed", ["1,2", "1,0000", "12,34,567", "k", "1 000", "-1k", "1kk"])
+def test_counts_that_may_mean_two_things_are_refused(typed: str) -> None:
+    with pytest.raises(Refused, match="requests_per_day must be"):
+        request(requests_per_day=typed)
+
+
 def test_traffic_next_to_nothing_ends_in_finite_numbers() -> None:
     result = ask(profile={"mean_rps": 5e-324}, gpu="h100")
     assert result.headline.startswith("Buy it: under $0.000001 a month")
