@@ -119,6 +119,8 @@ def _dtype(text: str, op: Listed) -> str:
         return name
     offered = ", ".join(op.offered)
     said = f"{op.name} has no {SHORT[name]}" if name else "I don't know that dtype"
+    having = [other.name for other in listed().values() if name in other.dtypes]
+    offered += f"; {SHORT[name]} in {having[0]}" if name in SHORT and having else ""
     usual = SHORT.get(op.usual_dtype, op.usual_dtype)
     raise Refused(f"{said}: {op.name} is measured in {offered}.", field="dtype",
                   given=shown(text), nearest=op.offered[:3], example=usual)  # fmt: skip

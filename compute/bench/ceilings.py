@@ -12,6 +12,7 @@ from compute.bench.precision import precision_of
 from compute.bench.result import Ceiling
 from compute.bench.stats import spread
 from compute.bench.timing import Plan, Subject, measure, once
+from compute.bench.words import size
 
 KEPT_S = 600.0  # then clocks and neighbours may be others
 COPY = "copy"
@@ -71,9 +72,7 @@ def _copy(device: Device) -> Ceiling:
     most = device.memory_bytes // 4
     moved = min(COPY_BYTES[device.kind], most)
     best = _best_s(device, copy_subject(moved, device.kind))
-    return Ceiling(
-        kind=COPY, value=moved / best / 1e9, what=f"a copy that moves {moved / 1e9:.2g} GB"
-    )
+    return Ceiling(kind=COPY, value=moved / best / 1e9, what=f"a copy that moves {size(moved)}")
 
 
 def _matmul(device: Device, dtype: str) -> Ceiling | None:

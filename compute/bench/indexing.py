@@ -22,7 +22,7 @@ def text() -> str:
     from compute.kernels.registry import operators
 
     records = [record(operator) for operator in operators().values()]
-    return "[\n" + ",\n".join(json.dumps(r, sort_keys=True) for r in records) + "\n]\n"
+    return "[\n" + ",\n".join(json.dumps(r) for r in records) + "\n]\n"
 
 
 def record(operator: Operator) -> dict[str, Any]:

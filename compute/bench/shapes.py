@@ -122,7 +122,7 @@ def example_of(op: Listed) -> str:
     """One right example: the two largest shapes of the suite of real models."""
     shapes = list(op.suites.get("models") or op.suites["smoke"])
     largest = sorted(shapes, key=lambda dims: prod(dims[n] for n in op.dims if n in LENGTHS))
-    return ", ".join(op.text(dims) for dims in largest[:2])
+    return ", ".join(op.text(dims) for dims in largest[-2:])
 
 
 def smaller(dims: Dims) -> Dims | None:

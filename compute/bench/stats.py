@@ -65,14 +65,14 @@ def settled(times: Sequence[float], share: float = SETTLED_SHARE) -> bool:
 
 
 def unstable(blocks: Sequence[Sequence[float]]) -> bool:
-    """Whether repeated blocks disagree: their medians differ by more than 2 % and more than the
-    interquartile range of all.
+    """Whether repeated blocks disagree: their medians differ by more than 2 %, and by more than the
+    larger interquartile range of one block (that of all would hold the difference itself).
     """
-    medians = [spread(block).median for block in blocks if block]
-    if len(medians) < 2:
+    spreads = [spread(block) for block in blocks if block]
+    if len(spreads) < 2:
         return False
-    whole = spread([time for block in blocks for time in block])
-    room = max(UNSTABLE_SHARE * whole.median, whole.iqr)
+    medians = [one.median for one in spreads]
+    room = max(UNSTABLE_SHARE * min(medians), *(one.iqr for one in spreads))
     return max(medians) - min(medians) > room
 
 
