@@ -177,7 +177,7 @@ def fixes(
         found.append(Fix(label=f"Use {listed}"[:80], changes={"model": listed}))
     if hub_id is not None:
         changes: dict[str, JsonValue] = {"model": hub_id}
-        found.append(Fix(label=f"Self-host {hub_id}"[:80], changes=changes, optional=True))
+        found.append(Fix(label=f"Self-host {hub_id}"[:80], changes=changes, optional=priced))
     found += _fleet_fixes(request, gpu) if gpu is not None else []
     words = request.pricing.casefold().split()
     if batch and all(word in ("spot", "on-demand", STANDARD) for word in words):

@@ -19,10 +19,12 @@ from compute.cost.request import DEFAULT_SLO, CostRequest
 from compute.cost.result import CostResult
 from compute.tool import Context, FetchError, Refused
 from content.gpu_prices import GpuPrices, load_gpu_prices
+from content.names import squeeze
 from content.traffic import TrafficCatalogue, load_traffic
 from content.validate import validate_catalogues
 
 CHOICES = (*RENTS, "standard", "batch", "flex", "priority")
+LEAST_TYPED = 5  # letters and digits that a name must have to stand for a longer one
 Clock = Callable[[], dt.datetime]
 
 
@@ -201,10 +203,14 @@ def _no_weights(request: CostRequest, sellers: Sequence[Seller]) -> str:
 
 
 def _hub_id(request: CostRequest, spec: Spec | None, sellers: Sequence[Seller]) -> str | None:
-    """The id under which a seller of open weights lists a model that the catalogue lacks."""
+    """Where the weights of a model that the catalogue lacks may be: the id under which a seller
+    of open weights lists it, else the catalogue's model whose name holds the typed one."""
     if spec is not None:
         return None
     ids = [s.model.id for s in sellers if s.provider.id.startswith("huggingface")]
+    typed = squeeze(request.model.rpartition("/")[2])
+    if len(typed) >= LEAST_TYPED:
+        ids += [known for known in replica.nearest_known(request.model) if typed in squeeze(known)]
     return next((one for one in ids if one.casefold() != request.model.casefold()), None)
 
 

@@ -212,6 +212,24 @@ def test_open_weights_under_a_sellers_name_are_one_press_away() -> None:
     assert any(hub_id in text for text in result.warnings)
 
 
+def test_a_short_name_leads_to_the_model_it_begins() -> None:
+    result = ask(model="qwen3-coder-480b")
+    (fix,) = result.fixes
+    assert fix.changes == {"model": "Qwen/Qwen3-Coder-480B-A35B-Instruct"}
+    assert not fix.optional  # the only seller of that spelling has no price
+    assert result.winner == "unknown"
+    assert result.why == ""
+    assert ask(model="gpt-4o").warnings == [
+        "Self-hosting is left out: no open weights of gpt-4o are known."
+    ]
+
+
+def test_a_free_listing_without_a_price_leads_to_the_priced_one() -> None:
+    result = ask(model="openai/gpt-oss-120b:free")
+    assert result.winner == "unknown"
+    assert [dict(fix.changes) for fix in result.fixes] == [{"model": "openai/gpt-oss-120b"}]
+
+
 def test_a_model_nobody_sells_is_answered_by_gpus() -> None:
     models = CALCULATOR.library.models
     unsold = next(m.id for m in models if not BOOKS.newest().sellers(m.id))
