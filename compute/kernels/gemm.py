@@ -19,6 +19,7 @@ from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import generator, normal, strided
 from compute.kernels.matrices import (
     SHARED_BYTES,
+    TOGETHER,
     TilePlan,
     kind_of,
     multiprocessors_of,
@@ -213,7 +214,7 @@ def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     kind = kind_of(m, n, processors)
     bm, bn, bk, warps, stages = triton_plan(kind, dtype, arch_of(a), ragged=k % 64 != 0)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
-    splits, part = parts_of(k, tiles, 2 * processors, bk)
+    splits, part = parts_of(k, tiles, TOGETHER[kind] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
     gemm_kernel[(tiles, splits)](
         left.tensor, right.tensor, parts, m, n, k, left.stride, right.stride, left.dense,

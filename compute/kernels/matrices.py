@@ -15,6 +15,9 @@ CHUNK_BYTES = 16  # of cp.async, and of the widest load
 DIVISIBLE = 16  # elements: what Triton specialises on, and what makes its loads asynchronous
 # On a CPU: few, so that checks with sides below 256 take the paths of large matrices too.
 EMULATED_MULTIPROCESSORS = 2
+# Blocks that share a multiprocessor, by kind of shape, where Triton decides: what its shared
+# memory leaves room for.
+TOGETHER = {"large": 1, "medium": 2, "small": 3, "skinny": 4}
 LEAST = 256  # of a split inner axis: shorter parts are all prologue
 # Dynamic shared memory that one block may have (CUDA programming guide, 16.2).
 SHARED_BYTES = {80: 163 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024}

@@ -18,6 +18,7 @@ from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import generator, normal, strided
 from compute.kernels.matrices import (
+    TOGETHER,
     TilePlan,
     head_lines,
     kind_of,
@@ -192,9 +193,10 @@ def by_triton(
         return out
     (left, a_stride, dense), (right, b_stride, _) = head_lines(a, 16), head_lines(b.t(), 16)
     processors = multiprocessors_of(a)
-    bm, bn, bk, warps, stages = TRITON[kind_of(m, n, processors)]
+    kind = kind_of(m, n, processors)
+    bm, bn, bk, warps, stages = TRITON[kind]
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
-    splits, part = parts_of(k, tiles, 2 * processors, bk)
+    splits, part = parts_of(k, tiles, TOGETHER[kind] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
     scaled_kernel[(tiles, splits)](
         left, right, scale_a.contiguous(), scale_b.contiguous(), parts, m, n, k, *a_stride,
