@@ -177,6 +177,23 @@ async def test_a_final_state_that_comes_too_late_is_not_written(
         assert len(bot.ends(job)) == 1
 
 
+async def test_a_worker_that_was_cut_off_while_it_waited_serves_again(
+    broker: Broker, bot: BotHalf
+) -> None:
+    async with (
+        proxied(broker.worker("box")) as (proxy, access),
+        running_worker(access, "box") as box,
+    ):
+        assert (await bot.ended("null")).phase == "done"
+        proxy.cut()
+        await asyncio.sleep(2 * FAST.poll_s)  # a pull is under way
+        proxy.mend()
+        await box.heard("connected again")
+        end = await bot.ended("sleeper", {"seconds": 0.1})
+        assert (end.phase, end.attempt) == ("done", 1)
+        assert "is it allowed" not in box.logged()
+
+
 async def test_a_worker_waits_for_a_broker_and_a_bot_that_come_later(broker: Broker) -> None:
     access = broker.worker("box")
     broker.stop()
