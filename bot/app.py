@@ -22,7 +22,7 @@ from bot.local_worker import LocalWorker
 from bot.lock import DataDirError, DataDirLock
 from bot.outbox import Outbox
 from bot.pulse import Pulse
-from bot.queueing import start_jobs
+from bot.queueing import start_jobs, tell_if_away
 from bot.render.chart import ChartRenderer
 from bot.results import Results
 from bot.runner import Runner
@@ -89,8 +89,10 @@ class App:
         self._background(core.outbox.run())
         if core.jobs is not None and not self.settings.nats_url:
             self._background(keep_broker(self.settings, core.jobs))
-        if self._worker and core.jobs is not None:
-            self._start_worker(say)
+        if core.jobs is not None:
+            self._background(tell_if_away(core.jobs, say))
+        if self._worker:
+            self._start_worker(say, core)
         settle_memory()
         self._background(core.pulse.run())
         self._background(_purge(core))
@@ -181,7 +183,10 @@ class App:
                 stop = await asyncio.to_thread(command.tool.refresh)
                 self._parts.push_async_callback(asyncio.to_thread, stop)
 
-    def _start_worker(self, say: Say) -> None:
+    def _start_worker(self, say: Say, core: Core) -> None:
+        if core.jobs is None:
+            say("worker   off: without a queue there is nothing for it to do")
+            return
         worker = LocalWorker()
         self._background(worker.run())
         self._parts.push_async_callback(worker.close)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
 
-from bot.queueing import bot_access
+from bot.queueing import Seen, bot_access
 from compute.broker.folder import BrokerError
 from config.settings import Settings
 
@@ -14,14 +13,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
 AWAY_S = 6.0  # a reload or a busy moment is over by then; a worker's lease is 15 s
-
-
-class Seen(Protocol):
-    """Whether the queue answers; ``bot.jobs.service.Jobs`` knows."""
-
-    @property
-    def queue_up(self) -> bool:
-        """Connected now."""
 
 
 async def keep_broker(settings: Settings, jobs: Seen, *, look_s: float = LOOK_S) -> None:

@@ -25,9 +25,9 @@ class LocalWorker:
     """Runs ``command`` until ``close``; an end that nobody asked for is logged and made good."""
 
     def __init__(
-        self, command: Sequence[str] = COMMAND, environment: Mapping[str, str] | None = None
+        self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
-        self._command = command
+        self._command = command or (*COMMAND, str(os.getpid()))
         self._environment = environment_of(os.environ if environment is None else environment)
         self._process: asyncio.subprocess.Process | None = None
         self._closing = False

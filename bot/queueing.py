@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bot.jobs.policy import DefaultPolicy
 from bot.jobs.service import Jobs
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from compute.tool import AnyTool
 
 BROKER_FOLDER = "broker"
+AWAY_S = 3.0  # our own server answers 0.1 s after its start
+LOOK_S = 0.2
 
 Say = Callable[[str], object]
 
@@ -30,7 +33,7 @@ async def start_jobs(
     try:
         access = await bot_access(settings)
     except (AccessError, BrokerError) as error:
-        say(f"queue    off: {error}")
+        say(f"queue    off: {error} Jobs are refused until that is mended and k2c starts again.")
         return None
     jobs = Jobs(
         store,
@@ -44,6 +47,31 @@ async def start_jobs(
     await jobs.start(access)
     say(f"queue    {'at' if settings.nats_url else 'embedded,'} {', '.join(access.urls)}")
     return jobs
+
+
+class Seen(Protocol):
+    """Whether the queue answers; ``bot.jobs.service.Jobs`` knows."""
+
+    @property
+    def queue_up(self) -> bool:
+        """Connected now."""
+
+
+async def tell_if_away(jobs: Seen, say: Say, *, away_s: float = AWAY_S) -> None:
+    """Say once if no server answers after the start, and when one does; the log says why."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(away_s):
+            await _answer(jobs)
+    if jobs.queue_up:
+        return
+    say("queue    no answer yet: jobs are taken and wait until there is one")
+    await _answer(jobs)
+    say("queue    connected")
+
+
+async def _answer(jobs: Seen) -> None:
+    while not jobs.queue_up:  # noqa: ASYNC110 -- it has no event, and nobody waits for this
+        await asyncio.sleep(LOOK_S)
 
 
 async def bot_access(settings: Settings) -> Access:

@@ -35,7 +35,7 @@ def add_worker_commands(subparsers: Subparsers) -> None:
     worker = subparsers.add_parser("worker", help="run jobs here, or manage who may")
     worker.description = "Without a subcommand: run jobs of the queue on this machine."
     _lanes(worker)
-    worker.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+    worker.add_argument("--with-parent", type=int, help=argparse.SUPPRESS)
     worker.set_defaults(start=_run_local)
     below = worker.add_subparsers(title="subcommands", metavar="SUBCOMMAND")
     _add_run(below)
@@ -92,6 +92,8 @@ def _run_local(chosen: argparse.Namespace) -> int:
         from compute.worker.leash import set_process_flag
 
         set_process_flag(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != chosen.with_parent:  # it was killed before we asked to be told
+            return 0
     with _sentences():
         settings = _settings()
         if settings.nats_url:
@@ -201,10 +203,18 @@ def _broker(_: argparse.Namespace) -> int:
 
 def _down(_: argparse.Namespace) -> int:
     with _sentences():
+        from bot.lock import is_held
         from compute.broker.server import stop_broker
 
-        stopped = stop_broker(_folder())
+        folder = _folder()
+        stopped = stop_broker(folder)
+        held, pid = is_held(folder.parent)
         sys.stdout.write("The queue's server is stopped.\n" if stopped else "It was not running.\n")
+        if held:
+            who = f"process {pid}" if pid else "another process"
+            sys.stdout.write(
+                f"The bot runs ({who}) and starts it again soon: stop the bot first.\n"
+            )
         return 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bot.lock import DataDirLock
 from bot.worker_cli import add_worker_commands
 from compute.broker.access import Access
 from compute.broker.folder import Folder
@@ -203,8 +204,27 @@ def test_list_and_remove_and_down(broker: Broker, capsys: pytest.CaptureFixture[
     assert [worker.name for worker in list_workers(broker.folder)] == ["gpu-2"]
     k2c("down")
     k2c("down")
-    assert "is stopped" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is stopped" in said and "was not running" in said and "bot" not in said
     assert running_pid(Folder.at(broker.folder)) is None
+
+
+def test_down_says_that_a_running_bot_starts_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with DataDirLock(tmp_path):
+        k2c("down")
+    assert f"The bot runs (process {os.getpid()}) and starts it again" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process learns of that")
+def test_a_local_worker_whose_bot_was_killed_before_it_began_does_not_begin(
+    broker: Broker, ran: list[dict[str, Any]]
+) -> None:
+    assert k2c("worker", "--with-parent", "1") == 0
+    assert ran == []
+    assert k2c("worker", "--with-parent", str(os.getppid())) == 0
+    assert [call["name"] for call in ran] == ["local"]
 
 
 @pytest.mark.slow

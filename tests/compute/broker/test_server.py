@@ -290,6 +290,7 @@ def test_a_lock_that_cannot_be_had_is_a_sentence(folder: Path) -> None:
     (folder / "lock").mkdir()
     with pytest.raises(BrokerError, match=r"lock cannot be opened \(Is a directory\)"):
         ensure_broker(folder)
+    (folder / "lock").rmdir()
 
 
 DAMAGED = ["", "[]", '{"x": 1', '{"workers": [5], "bot": 1, "port": "x"}', "\\xff"]
