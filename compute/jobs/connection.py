@@ -115,11 +115,13 @@ class _Trouble:
 
     def up(self) -> None:
         """The connection is there again."""
-        self.cuts = 0
+        self.cuts, self.last = 0, None
 
     async def heard(self, error: Exception) -> None:
         """nats-py's error callback: without one it prints every failed attempt with its trace."""
-        log.log(logging.INFO if self.connected else logging.DEBUG, "queue: %s", _words(error))
+        # Two attempts a second fail alike for as long as an outage lasts: one line is enough.
+        new = self.connected and (self.last is None or _words(error) != _words(self.last))
+        log.log(logging.INFO if new else logging.DEBUG, "queue: %s", _words(error))
         self.last = error
         refused = self._refuses(error)
         if not self.connected:

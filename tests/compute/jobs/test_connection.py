@@ -18,6 +18,7 @@ from compute.broker.access import Access
 from compute.broker.certs import ensure_certificates
 from compute.broker.folder import Folder
 from compute.broker.keys import new_seed
+from compute.jobs import connection
 from compute.jobs.connection import ConnectionRefused, connect
 from tests.fakes.broker import Broker, running_broker
 
@@ -185,6 +186,31 @@ async def test_it_comes_back_after_kill_9_and_tells_both_ways(
             await client.close()
     assert not caplog.records  # a line of ours at INFO, no trace of theirs
     assert capsys.readouterr().err == ""
+
+
+async def test_a_long_outage_is_a_few_lines_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RETRY_S", 0.01)
+    failed, up = asyncio.Semaphore(0), asyncio.Event()
+    async with running_broker() as broker:
+        client = await connect(broker.bot, on_up=up.set)
+        heard = client._error_cb
+
+        async def hear(error: Exception) -> None:
+            await heard(error)
+            failed.release()
+
+        client._error_cb = hear
+        with caplog.at_level(logging.INFO):
+            await asyncio.to_thread(broker.kill)
+            async with asyncio.timeout(30):
+                for _ in range(20):
+                    await failed.acquire()
+            await asyncio.to_thread(broker.start)
+            await asyncio.wait_for(up.wait(), 30)
+        await client.close()
+    assert 1 <= len([r for r in caplog.records if r.name == connection.__name__]) <= 6
 
 
 async def test_what_hears_of_the_connection_may_fail_without_ending_it() -> None:
