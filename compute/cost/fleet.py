@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from compute.cost.hours import weights_of
 from compute.cost.sums import Number
 from content.traffic import PEAKS, TrafficProfile
 
@@ -42,6 +43,7 @@ def size_fleet(
     Raises ``ValueError`` for figures that make no fleet.
     """
     demand, spare = _fraction(mean_demand), _fraction(headroom)
+    weights_of(profile)  # refuses what is no profile, whichever of its figures is used
     if demand < 0 or spare <= 0 or min_replicas < 0 or lag_h < 0:
         raise ValueError("mean_demand, min_replicas, lag_h >= 0 and headroom > 0 make a fleet")
     if scaling == "static":
@@ -78,7 +80,7 @@ def _busiest(profile: Mapping[str, Any]) -> list[Fraction]:
 
 def _weights(profile: Mapping[str, Any]) -> list[Fraction]:
     """One number an hour; one 1 where no hours are published."""
-    return [_fraction(weight) for weight in profile.get("hourly_weights") or (1,)]
+    return [_fraction(weight) for weight in weights_of(profile)]
 
 
 def _looking_ahead(peaks: Sequence[Fraction], lag: int) -> list[Fraction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 SLOT_MIN = 15  # time zones are whole quarters of an hour
 DAY_MIN = 24 * 60
+
+
+def weights_of(profile: Mapping[str, Any] | None) -> Sequence[Number]:
+    """One weight an hour of a record of traffic_profiles.json; one 1 where no hours are published.
+
+    Raises ``ValueError`` for what is no such list.
+    """
+    found = {} if profile is None else profile
+    if not isinstance(found, Mapping):
+        raise ValueError("a profile is a record of traffic_profiles.json")
+    weights = found.get("hourly_weights") or (1,)
+    if isinstance(weights, str) or any(isinstance(weight, str | bool) for weight in weights):
+        raise ValueError("hourly_weights are numbers, one an hour")
+    if min(exact(weight) for weight in weights) < 0 or not any(weights):
+        raise ValueError("hourly_weights are at least 0 and not all 0")
+    return tuple(weights)
 
 
 def day_prices(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from compute.cost.hours import day_prices
+from compute.cost.hours import day_prices, weights_of
 from compute.cost.pricebook import BOOKS, Pricebook, Seller
 from compute.cost.sums import Number, Usage, exact
 from compute.tool import Refused
@@ -77,7 +77,9 @@ def price_month(
     """
     book = BOOKS.newest()
     seller = find_seller(book, model, provider)
-    hours = (profile or {}).get("hourly_weights") or (1.0,)
+    hours = weights_of(profile)
+    if exact(requests) < 0:
+        raise ValueError("requests are a number of at least 0")
     with localcontext(prec=LONG):  # a 24th has no end: what is whole after it must come out whole
         each = month_usd_per_request(
             seller.model, usage_each, _moment(at), hours, processing, utc_offset_h
@@ -253,7 +255,9 @@ def has_tiers(prices: ModelPrice) -> bool:
 
 
 def _moment(at: dt.datetime | dt.date) -> dt.datetime:
-    """A time in UTC; of a day, its 0 o'clock."""
+    """A time in UTC; of a day, its 0 o'clock. Raises ``ValueError`` for what is neither."""
+    if not isinstance(at, dt.date):
+        raise ValueError("at is a datetime or a date")
     if not isinstance(at, dt.datetime):
         at = dt.datetime(at.year, at.month, at.day)
     return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)

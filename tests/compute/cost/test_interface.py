@@ -111,3 +111,27 @@ def test_the_weights_of_buckets_are_shares_of_any_scale(scale: int) -> None:
     each = [price_request("claude-sonnet-4-5", "anthropic", u, AT).usd for u in (short, long)]
     assert each[0] is not None and each[1] is not None
     assert month == 90 * each[0] + 10 * each[1]
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [[], "x", {"hourly_weights": [0] * 24}, {"hourly_weights": [-1, 2]}, {"hourly_weights": "ab"},
+     {"hourly_weights": [float("nan")]}, {"hourly_weights": ["1"]}, {"hourly_weights": [True]}],
+)  # fmt: skip
+def test_what_is_no_profile_is_a_value_error_everywhere(profile: Any) -> None:
+    for scaling in ("static", "autoscaled"):
+        with pytest.raises(ValueError, match=r"profile|hourly_weights|finite"):
+            size_fleet(profile, 5, scaling=scaling)
+    with pytest.raises(ValueError, match=r"profile|hourly_weights|finite"):
+        price_month("deepseek-v4-pro", "deepseek", 1, Usage(1, 1), AT, profile)
+
+
+@pytest.mark.parametrize("requests", [-1, float("nan"), float("inf")])
+def test_a_month_of_no_possible_number_of_requests_is_a_value_error(requests: float) -> None:
+    with pytest.raises(ValueError, match=r"at least 0|finite"):
+        price_month("gpt-5", "openai", requests, Usage(1, 1), AT)
+
+
+def test_a_time_that_is_none_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="datetime or a date"):
+        price_request("gpt-5", "openai", Usage(1, 1), "soon")  # type: ignore[arg-type]
