@@ -38,8 +38,8 @@ LATER_SHARE = 0.5  # of the first compilation: 20 s with torch's imports, then 5
 
 @dataclass(frozen=True)
 class Cell:
-    """A shape to measure: how, where and how long (``left_s`` is of the whole run). ``say`` is told
-    what is under way; ``compile_counts``: compiling takes from that time, a slow one is left out.
+    """A shape to measure: how, where and how long. ``budget_s`` is for checks and timing;
+    ``compile_s`` is what first calls may take, beside it. ``say`` is told what is under way.
     """
 
     operator: Operator
@@ -50,10 +50,9 @@ class Cell:
     method: Method
     seed: int
     budget_s: float
-    left_s: float
+    compile_s: float
     device: Device
     say: Callable[[str], Awaitable[None]]
-    compile_counts: bool = False
 
     @property
     def inputs_dtype(self) -> str:
@@ -94,6 +93,11 @@ class Contender:
     right: Right | None = None
     after: Right | None = None
 
+    @property
+    def compiling_s(self) -> float:
+        """What the first call took beyond the next one."""
+        return max(self.first_s - self.call_s, 0.0)
+
     def out(self, state: Literal["wrong", "unsupported", "skipped"], why: str) -> None:
         """It is not timed."""
         self.subject = None
@@ -109,6 +113,11 @@ class Timed:
     contenders: Sequence[Contender]
     copied: Subject | None
     checked_at: str
+
+    @property
+    def compiling_s(self) -> float:
+        """Of all first calls."""
+        return sum(contender.compiling_s for contender in self.contenders)
 
 
 async def run_cell(
@@ -126,14 +135,15 @@ async def run_cell(
     truth = await _truth(cell, sets)
     began = cell.device.now_s()
     contenders = [Contender(i, cell.row(i)) for i in implementations]
+    compile_s = cell.compile_s
     for contender in contenders:
-        first = contender.implementation.name == BASELINE
-        spent_s = 0.0 if first else cell.device.now_s() - began
-        await _prepare(contender, cell, sets, truth, spent_s, first_calls_s)
+        await _prepare(contender, cell, sets, truth, compile_s, first_calls_s)
+        compile_s -= contender.compiling_s
     timed = [c for c in contenders if c.subject is not None]
     copied = copy(cell.moved_bytes, cell.device.kind) if timed else None
     if timed and copied is not None:
-        left_s = max(cell.budget_s - (cell.device.now_s() - began), cell.budget_s / 4)
+        spent_s = cell.device.now_s() - began - (cell.compile_s - compile_s)
+        left_s = max(cell.budget_s - spent_s, cell.budget_s / 4)
         await _time(cell, timed, copied, left_s)
         await _check_again(cell, timed, truth)
     at = "" if truth.at is None else "x".join(str(size) for size in truth.at.values())
@@ -162,7 +172,7 @@ async def _prepare(
     cell: Cell,
     sets: InputSets,
     truth: Truth,
-    spent_s: float,
+    compile_s: float,
     first_calls_s: dict[str, float],
 ) -> None:
     """First call, check, and an estimate of one call; out where any of them says so."""
@@ -173,7 +183,7 @@ async def _prepare(
     if reason:
         return contender.out("unsupported", reason)
     expected_s = first_calls_s.get(backend, 0.0)
-    if cell.compile_counts and spent_s + expected_s > cell.left_s / 2:
+    if made.name != BASELINE and expected_s > compile_s:
         return contender.out("skipped", f"no time left: its first call may take {expected_s:.0f} s")
     await cell.say(f"{made.name} {cell.shape}")
     subject = Subject(made.name, lambda k: made(**sets.number(k)))

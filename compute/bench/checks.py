@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compute.bench.inputs import InputSets, copies, poison, same_inputs
+from compute.bench.inputs import InputSets, copies, poison, same_inputs, shares_memory
 from compute.bench.shapes import smaller
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Truth:
         slack = slack_of(implementation.backend)
         if self._dtype == "tf32":
             slack *= max(1.0, 2 * TF32_UNIT / allowed_error(self._operator, "float32"))
-        poison(as_tuple(implementation(**self.inputs)))
+        poison(as_tuple(implementation(**self.inputs)), self.inputs)
         got = implementation(**self.inputs)
         verdict = judge(self._operator, self._before, got, self._want, self._inputs_dtype, slack)
         why = verdict.why or _manners(self.inputs, self._before, as_tuple(got))
@@ -78,8 +78,7 @@ class Truth:
 def _manners(inputs: Inputs, before: Inputs, got: tuple[Any, ...]) -> str:
     if changed := same_inputs(inputs, before):
         return f"it changed its input {changed}"
-    owned = {v.untyped_storage().data_ptr() for v in inputs.values() if hasattr(v, "clone")}
-    if any(t.numel() and t.untyped_storage().data_ptr() in owned for t in got):
+    if shares_memory(got, inputs):
         return "its result shares memory with an input"
     return ""
 

@@ -56,12 +56,20 @@ def copies(inputs: Inputs) -> Inputs:
     return {k: v.clone() if hasattr(v, "clone") else v for k, v in inputs.items()}
 
 
-def poison(results: tuple[Any, ...]) -> None:
-    """Fill memory of the results' sizes with NaN (or 255) and let it go: the allocator hands it to
-    the next call, so an element that a kernel does not write shows.
+def poison(results: tuple[Any, ...], inputs: Inputs) -> None:
+    """Fill results with NaN (or -1), and as much memory again, before they are let go: the
+    allocator hands it to the next call, so an element that a kernel does not write shows.
     """
     import torch
 
-    held = [torch.empty_like(result) for result in results]
-    for tensor in held:
-        tensor.reshape(-1).view(torch.uint8).fill_(255)
+    if shares_memory(results, inputs):
+        return
+    for result in results:
+        for tensor in (result, torch.empty_like(result)):
+            tensor.fill_(float("nan") if tensor.is_floating_point() else -1)
+
+
+def shares_memory(results: tuple[Any, ...], inputs: Inputs) -> bool:
+    """Whether a result lies in an input's memory."""
+    owned = {v.untyped_storage().data_ptr() for v in inputs.values() if hasattr(v, "clone")}
+    return any(t.numel() and t.untyped_storage().data_ptr() in owned for t in results)

@@ -67,6 +67,7 @@ class Measuring:
     async def run(self) -> Found:
         """Everything that the budget allows; the smallest shape first."""
         self._ends_at = self._device.now_s() + self._request.budget_s
+        self._compile_s = self._request.budget_s
         await self._measure_ceilings()
         shapes = await self._feasible()
         caches = ("cold", "warm") if self._request.cache == "both" else (self._request.cache,)
@@ -139,10 +140,9 @@ class Measuring:
             method=_method(self._request),
             seed=self._request.seed,
             budget_s=left_s / (total - number),
-            left_s=left_s,
+            compile_s=self._compile_s,
             device=self._device,
             say=say,
-            compile_counts=self._device.kind == "cpu",
         )
         await self._tell(number / total, f"{number} of {total} shapes · {shape}")
         copy_gbs = self.found.ceilings[0].value
@@ -154,6 +154,8 @@ class Measuring:
                 raise
             self._leave_out(dims, "it does not fit into memory")
             return
+        self._ends_at += timed.compiling_s
+        self._compile_s -= timed.compiling_s
         self.found.rows += rows_of(cell, timed, copy_gbs, peak)
 
     def _implementations(self) -> list[Implementation]:

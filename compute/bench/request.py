@@ -59,7 +59,8 @@ class BenchRequest(Request):
         default="event", description="timed by events round each launch, or a CUDA graph's replay"
     )
     budget_s: Annotated[float, Field(ge=2, le=MOST_BUDGET_S)] = Field(
-        default=60.0, description="measuring time in seconds; more shapes get fewer launches each"
+        default=60.0,
+        description="seconds to measure, and as many again to compile; shapes share them",
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="seed of the random inputs"

@@ -72,7 +72,7 @@ async def cell_of(operator: Operator, device: Any = None, **changes: Any) -> tup
         "method": "event",
         "seed": 0,
         "budget_s": 0.2,
-        "left_s": 10.0,
+        "compile_s": 10.0,
         "device": device or CpuDevice(2**30),
         "say": say,
     }
@@ -206,7 +206,7 @@ async def test_a_shape_too_large_for_float64_is_checked_at_a_smaller_one() -> No
 
 async def test_without_time_a_slow_compiler_is_left_out() -> None:
     operator = doubling(slow=eager)
-    cell = await cell_of(operator, left_s=2.0, compile_counts=True)
+    cell = await cell_of(operator, compile_s=2.0)
     assert all(c.subject for c in cell[1].contenders)
 
     async def say(words: str) -> None:
