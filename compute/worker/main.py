@@ -60,20 +60,14 @@ async def run_worker(
     # A child of the same user could otherwise read our environment and memory in /proc.
     set_process_flag(PR_SET_DUMPABLE, 0)
     here = machine if machine is not None else await asyncio.to_thread(probe)
-    lanes = among(lanes_of(here), allowed_lanes)
-    if not lanes:
-        raise ConnectionRefused(f"This machine ({one_line(here)}) serves none of those lanes.")
-    known = _tools(load, tools)
-    schemas = {tool: schema_of(found) for tool, found in known.items()}
-    skill = Skill(here, lanes, schemas, importlib.metadata.version("kernels-to-clusters"))
-    modules = {module: None for tool in known.values() for module in tool.warm}
+    skill, ready = _skill(here, allowed_lanes, _tools(load, tools))
     lock = CardLock(here.gpu_uuid) if here.gpu_uuid else None
     held = (lock.fd,) if lock else ()
     warm = WarmChild(
         child_module,
         here,
         timing,
-        warm=Warm(tuple(modules), tuple(known)),
+        warm=ready,
         held=held,
         bounds=bounds,
     )
@@ -85,6 +79,19 @@ async def run_worker(
             lock.close()
 
 
+def _skill(
+    machine: Machine, allowed: Sequence[str], tools: dict[str, AnyTool]
+) -> tuple[Skill, Warm]:
+    """What this worker can do, and what its child should have ready for it."""
+    lanes = among(lanes_of(machine), allowed)
+    if not lanes:
+        raise ConnectionRefused(f"This machine ({one_line(machine)}) serves none of those lanes.")
+    schemas = {name: schema_of(tool) for name, tool in tools.items()}
+    modules = dict.fromkeys(module for tool in tools.values() for module in tool.warm)
+    version = importlib.metadata.version("kernels-to-clusters")
+    return Skill(machine, lanes, schemas, version), Warm(tuple(modules), tuple(tools))
+
+
 async def _serve(
     access: Access,
     name: str,
@@ -94,10 +101,15 @@ async def _serve(
     lock: CardLock | None,
     say: Say,
 ) -> None:
-    closed = asyncio.Event()
+    closed, over = asyncio.Event(), asyncio.Event()
+
+    def down() -> None:
+        if not over.is_set():  # else it is we who leave
+            say(f"worker {name}: the queue is out of reach; trying again")
+
     client = await connect(
         access,
-        on_down=lambda: say(f"worker {name}: the queue is out of reach; trying again"),
+        on_down=down,
         on_up=lambda: say(f"worker {name}: connected again"),
         on_closed=closed.set,
         patience_s=None,
@@ -113,6 +125,7 @@ async def _serve(
             raise ConnectionRefused(f"The queue no longer accepts the key of worker {name}.")
         say(f"worker {name}: ended")
     finally:
+        over.set()
         await ended(ending)
         await client.close()
 

@@ -204,8 +204,8 @@ def _link(fd: str) -> str:
 
 
 RUNS: tuple[Run, ...] = (
-    null, sleeper, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver, raiser, refuser,
-    brood, bomb, talker, flooder, spiller, maker, chatter, environ,
+    null, sleeper, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver, raiser,
+    refuser, brood, bomb, talker, flooder, spiller, maker, chatter, environ,
 )  # fmt: skip
 NAMES = tuple(run.__name__ for run in RUNS)
 
