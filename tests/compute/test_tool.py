@@ -21,6 +21,8 @@ def test_a_refusal_keeps_all_that_the_person_needs() -> None:
     assert error.refusal.model_dump() == {
         "message": "No.", "field": "n_gpus", "given": "1", "nearest": ("2",), "example": "2",
         "our_fault": False,
-        "fixes": ({"label": "Use 2 GPUs", "changes": {"n_gpus": 2}, "detail": ""},),
+        "fixes": (
+            {"label": "Use 2 GPUs", "changes": {"n_gpus": 2}, "detail": "", "optional": False},
+        ),
     }  # fmt: skip
     assert str(error) == error.message == "No."
