@@ -20,6 +20,7 @@ from bot.core import Core
 from bot.limits import Limiter
 from bot.local_worker import LocalWorker
 from bot.lock import DataDirError, DataDirLock
+from bot.operator_key import make_key
 from bot.outbox import Outbox
 from bot.pulse import Pulse
 from bot.queueing import start_jobs, tell_if_away
@@ -132,9 +133,10 @@ class App:
         from content.site import load_site
 
         host, port = self.settings.http_host, self.settings.http_port
+        key = await asyncio.to_thread(make_key, self.settings.data_dir)
         services = Services(
             self.settings, core.commands, core.runner, core.results, core.charts, core.limiter,
-            load_site(), self.base_url, core.pulse, core.jobs,
+            load_site(), self.base_url, core.pulse, core.jobs, key,
         )  # fmt: skip
         try:
             pages, url = await start_pages(create_app(services), host, port)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+
+from bot.operator_key import HEADER, read_key
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
 ASK_EVERY_S = 0.2
 PATIENCE_S = 180.0
+CANCEL_S = 3.0
 STEPS = {"seconds": 1.0, "steps": 4, "file_kib": 1024}
 
 
@@ -23,35 +30,59 @@ class CheckFailed(Exception):
 
 def check_worker(settings: Settings, *, cuda: bool) -> int:
     """Print how far it is and what came back; 0 when a worker answered."""
+    if not settings.http_port:
+        sys.stderr.write("k2c: Set K2C_HTTP_PORT to the port of the pages that k2c up printed.\n")
+        return 1
     try:
-        asyncio.run(_check(f"http://{_host(settings)}:{settings.http_port}", cuda))
+        asyncio.run(_check(settings, "cuda" if cuda else "any"))
     except CheckFailed as failed:
         sys.stderr.write(f"k2c: {failed}\n")
         return 1
     return 0
 
 
-async def _check(base_url: str, cuda: bool) -> None:
+async def _check(settings: Settings, where: str) -> None:
     import aiohttp
 
+    base_url = f"http://{_host(settings)}:{settings.http_port}"
+    headers = {"X-Delete-Key": secrets.token_urlsafe(24), HEADER: read_key(settings.data_dir)}
     began = time.monotonic()
     try:
-        async with aiohttp.ClientSession(base_url) as http:
-            asked = await _ask(http, "cuda" if cuda else "any")
-            await _follow(http, asked["id"])
-            async with http.get(f"/r/{asked['id']}.json") as reply:
+        async with aiohttp.ClientSession(base_url, headers=headers) as http:
+            result_id = await _ask(http, where)
+            async with _cancelling(http, result_id):
+                await _follow(http, result_id)
+            async with http.get(f"/r/{result_id}.json") as reply:
                 _print(await reply.json(), time.monotonic() - began)
-    except aiohttp.ClientError:
+    except (aiohttp.ClientConnectionError, TimeoutError):
         raise CheckFailed(f"No bot answers on {base_url}: start it with k2c up.") from None
+    except (aiohttp.ClientError, ValueError, LookupError, TypeError):
+        raise CheckFailed(f"What answers on {base_url} is no bot of this version.") from None
 
 
-async def _ask(http: ClientSession, where: str) -> dict[str, Any]:
+async def _ask(http: ClientSession, where: str) -> str:
+    """The id of the run. Raises ``CheckFailed`` with the bot's own sentence where it has none."""
     body = {"where": where, **STEPS}
     async with http.post("/api/tools/selfcheck", json=body) as reply:
-        told: dict[str, Any] = await reply.json()
-        if reply.status not in (200, 202):
+        told = await reply.json()
+        if reply.status != 202:
             raise CheckFailed(told["error"]["message"])
-        return told
+        result_id: str = told["id"]
+        return result_id
+
+
+@asynccontextmanager
+async def _cancelling(http: ClientSession, result_id: str) -> AsyncIterator[None]:
+    """Leave no run behind that nobody waits for: its time is over, or Ctrl-C."""
+    import aiohttp
+
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(CANCEL_S), http.post(f"/r/{result_id}/cancel"):
+                pass
+        raise
 
 
 async def _follow(http: ClientSession, result_id: str) -> None:
@@ -65,10 +96,11 @@ async def _follow(http: ClientSession, result_id: str) -> None:
         if words != said:
             said = words
             sys.stdout.write(f"{words}\n")
+            sys.stdout.flush()
         if told["ended"]:
             return
         await asyncio.sleep(ASK_EVERY_S)
-    raise CheckFailed(f"No worker took it within {PATIENCE_S:.0f} s.")
+    raise CheckFailed(f"No worker was done with it within {PATIENCE_S:.0f} s ({said}).")
 
 
 def _words(told: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.backup",
         "bot.results",
         "bot.lock",
+        "bot.operator_key",
         "bot.limits",
         "bot.pulse",
     ),

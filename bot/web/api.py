@@ -10,7 +10,8 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from bot.command import MAX_CHOICES, Command, Option, answer, fixes_of, suggestions
-from bot.results import Deleter
+from bot.operator_key import HEADER, is_key
+from bot.results import Deleter, Door
 from bot.runner import Asker, Outcome
 from bot.web.answering import DELETE_KEY_HEADER, delete_key_of, is_kept, limit_reads, limit_runs
 from bot.web.body import read_json
@@ -85,7 +86,10 @@ async def run_tool(request: web.Request) -> web.Response:
         raise Problem(404, f"There is no such tool; there are: {known}.")
     limit_runs(request)
     inputs = await read_json(request)
-    asker = Asker("api", private=True, delete_key=delete_key_of(request))
+    # The operator's own command may have runs also where these pages are open to others.
+    operator = is_key(request.headers.get(HEADER, ""), services.operator_key)
+    door: Door = "terminal" if operator else "api"
+    asker = Asker(door, private=True, delete_key=delete_key_of(request))
     outcome = await services.runner.run(command.tool, inputs, asker)
     if outcome.unfinished:
         return _accepted(request, outcome)

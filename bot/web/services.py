@@ -43,7 +43,10 @@ class Jobs(Runs, Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """``base_url`` starts absolute links; empty means the address that the visitor used."""
+    """``base_url`` starts absolute links; empty means the address that the visitor used.
+
+    ``operator_key`` is what the operator's own commands show; "" where there is none.
+    """
 
     settings: Settings
     commands: Mapping[str, Command]
@@ -55,6 +58,7 @@ class Services:
     base_url: str = ""
     pulse: Pulse | None = None
     jobs: Jobs | None = None
+    operator_key: str = ""
 
 
 SERVICES = web.AppKey("services", Services)
