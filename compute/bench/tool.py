@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from compute.bench.measuring import Found
     from compute.kernels.operator import Operator
 
-STATIC_S = 60.0  # of compiling for other architectures, after everything was measured
+# Of compiling for other architectures, and then of checking values, after all was measured.
+STATIC_S, STATIC_LEAST_S = 60.0, 20.0
 NO_TORCH = (
     "Measuring kernels needs PyTorch, which is not installed here: `pip install "
     "'kernels-to-clusters[worker]'`, or ask a worker."
@@ -132,13 +133,16 @@ async def _explained(
     from compute.kernels.operator import ARCHS
 
     await ctx.progress(0.9, "reading the compiled code", result if result.rows else None)
-    until = time.monotonic() + STATIC_S
+    limit_s = min(STATIC_S, max(request.budget_s, STATIC_LEAST_S))
+    until = time.monotonic() + limit_s
     archs = [result.environment.sm] if result.environment.sm in ARCHS else ARCHS
     found, said = compile_all(operator, asked.inputs_dtype, archs, lambda: time.monotonic() < until)
     update: dict[str, object] = {"compiled": _shortened(found), "compiled_why": tuple(said)}
     if result.environment.device != "cuda":
         await ctx.progress(0.95, "checking Triton in its interpreter")
-        update["checked"] = await check_apart(asked.op.name, asked.inputs_dtype, request.seed)
+        update["checked"] = await check_apart(
+            asked.op.name, asked.inputs_dtype, request.seed, limit_s
+        )
     return result.model_copy(update=update)
 
 

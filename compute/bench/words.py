@@ -33,7 +33,7 @@ def headline(result: BenchResult) -> str:
     best, others = rows[0], rows[1:]
     level = [row for row in others if compared(best, row) != "faster"]
     name = " and ".join([named(best), *(named(row) for row in level[:MOST_NAMED])])
-    verb = "are level" if level else ("is fastest" if others else "was measured alone")
+    verb = "are level" if level else ("is fastest" if others else "is the only one measured")
     ahead = [row for row in others if row not in level][:MOST_NAMED]
     against = ", ".join(f"{ratio(best, row)} {named(row)}" for row in ahead)
     share = best.roofline_pct
