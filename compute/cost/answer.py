@@ -17,7 +17,7 @@ from compute.cost.prices import processings
 from compute.cost.request import CostRequest
 from compute.cost.result import CostResult, GpuChoice, ProviderCost, Side
 from compute.cost.sums import HOURS_PER_MONTH
-from compute.cost.verdict import headline, judge, why
+from compute.cost.verdict import close_call, headline, judge, why
 from compute.cost.volumes import breakeven_at, breakeven_of, curves_of
 
 
@@ -61,7 +61,8 @@ def answer_of(
     provider = providers[0] if compared.cheapest is not None else None
     gpu = gpus[0] if best is not None else None
     changes = price_changes(request, load, offers, day)
-    said = [compared.trouble, *warnings(request, load, gpu, changes, len(gpus))]
+    close = close_call(judge(provider, gpu), provider, gpu)
+    said = [compared.trouble, close, *warnings(request, load, gpu, changes, len(gpus))]
     return CostResult(
         model=request.model,
         model_name=model_name,

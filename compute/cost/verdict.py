@@ -42,6 +42,21 @@ def judge(provider: ProviderCost | None, gpu: GpuChoice | None) -> Verdict:
     return Verdict("api", provider.provider_name, own.value - api, loses_by, own.low > high)
 
 
+def close_call(verdict: Verdict, provider: ProviderCost | None, gpu: GpuChoice | None) -> str:
+    """That the ranges of both sides overlap; empty where one side wins clearly or alone."""
+    if verdict.usd is None or verdict.clear or provider is None or gpu is None:
+        return ""
+    api, own = provider.range, gpu.usd_per_month
+    if api is None or own is None:
+        return ""
+    bill = span(api.low, api.high) + (" with and without the cache" if api.low < api.high else "")
+    hosting = span(own.low, own.high)
+    return (
+        f"A close call: over the listed prices self-hosting is {hosting} a month,"
+        f" {seller(provider.provider_name)} {bill}."
+    )
+
+
 def machine_name(gpu: GpuChoice) -> str:
     """``3x 2xH100 SXM``: replicas in words; what follows the hours is ``up to 3x``."""
     each = gpu.gpu_name

@@ -107,7 +107,9 @@ def _speeds(ordered: list[Named], misfits: list[Named], result: ThroughputResult
 def _load(ordered: list[Named]) -> str:
     """What all rows have in common: requests in flight (not at max), GPUs."""
     loads = {found.concurrency for found, _ in ordered}
-    load = f", {loads.pop():,} in flight" if len(loads) == 1 else ", each at its most"
+    planned = any(found.plan is not None for found, _ in ordered)
+    most = ", each at the load it holds" if planned else ", each at its most"
+    load = f", {loads.pop():,} in flight" if len(loads) == 1 else most
     gpus = ordered[0][0].n_gpus
     return f"{load}, {gpus} GPUs" if gpus > 1 else load
 

@@ -64,6 +64,19 @@ def test_the_first_line_says_who_wins_and_by_how_much(answer: CostResult) -> Non
     assert f"uses {percent(answer.gpus[0].utilization)} of these GPUs" in answer.why
 
 
+def test_overlapping_ranges_are_called_close_and_others_are_not() -> None:
+    seen = set()
+    for volume in (1e3, 3e5, 5e5, 1e6, 1e7):
+        result = ask(model="gpt-oss-20b", requests_per_day=volume, pricing="spot")
+        own, api = result.gpus[0].usd_per_month, result.providers[0].range
+        assert own is not None and api is not None
+        assert result.clear == (own.low > api.high or own.high < api.low)
+        said = [text for text in result.warnings if text.startswith("A close call")]
+        assert len(said) == (0 if result.clear else 1)
+        seen.add(result.clear)
+    assert seen == {True, False}
+
+
 def test_the_sensitivity_table_holds_every_lever(answer: CostResult) -> None:
     groups = {row.group for row in answer.sensitivity}
     assert groups == {"volume", "gpu price", "cache", "throughput"}
