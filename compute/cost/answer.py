@@ -56,8 +56,8 @@ def answer_of(
     """The whole result; ``maybe_hub_id`` is where the weights of an unknown model may be."""
     request, load, day = compared.request, compared.load, compared.at.date()
     offers, choices, best = compared.offers, compared.choices, compared.best
-    breakeven = breakeven_of(load, compared.cheapest, best)
     providers, gpus = _shown(compared)
+    breakeven = breakeven_of(load, compared.cheapest, best, gpus)
     provider = providers[0] if compared.cheapest is not None else None
     gpu = gpus[0] if best is not None else None
     changes = price_changes(request, load, offers, day)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from compute.cost.choices import Choice
 from compute.cost.load import SECONDS_PER_DAY, Load
 from compute.cost.offers import Offer
-from compute.cost.result import Breakeven, Curve
+from compute.cost.result import Breakeven, Curve, GpuChoice
 from compute.cost.staircase import crossings, log_grid, staircase
 from compute.cost.words import seller, sentence
 
@@ -17,6 +17,7 @@ DRAWN = 20.0  # times the smallest and largest volume of interest
 POINTS = 41
 MOST_REPLICAS = 50_000  # beyond it both sides are straight lines
 MOST_GPUS, MOST_PROVIDERS = 3, 2
+CLEARLY = 0.9  # of a break-even: below it another GPU's is worth a sentence
 FLOAT_ROOM = 1 - 1e-6  # what whole replicas leave to rounding
 
 
@@ -52,8 +53,13 @@ def breakeven_at(load: Load, offer: Offer | None, choice: Choice) -> float | Non
     return found[-1] if found else search_grid(load, choice)[0]
 
 
-def breakeven_of(load: Load, offer: Offer | None, choice: Choice | None) -> Breakeven | None:
-    """The cheapest provider against the best GPU; None where one of them is missing."""
+def breakeven_of(
+    load: Load, offer: Offer | None, choice: Choice | None, gpus: Sequence[GpuChoice] = ()
+) -> Breakeven | None:
+    """The cheapest provider against the best GPU at today's volume; None where one is missing.
+
+    ``gpus``: all that were compared; one of them may win from fewer requests on.
+    """
     if offer is None or offer.each is None or choice is None or choice.hosting is None:
         return None
     found, wins = all_crossings(load, offer, choice)
@@ -69,8 +75,17 @@ def breakeven_of(load: Load, offer: Offer | None, choice: Choice | None) -> Brea
         crossings=found,
         highest_checked=grid[-1],
         mtok_per_month=mtok,
-        sentence=_sentence(offer, choice, stays, found, grid),
+        sentence=_sentence(offer, choice, stays, found, grid) + _earlier(stays, gpus),
     )
+
+
+def _earlier(stays: float | None, gpus: Sequence[GpuChoice]) -> str:
+    """The GPU that wins from clearly fewer requests on than the best of today's volume."""
+    known = [(g.breakeven_requests_per_day, g.gpu_name) for g in gpus if g.feasible]
+    first = min(((at, name) for at, name in known if at is not None), default=None)
+    if first is None or (stays is not None and first[0] > stays * CLEARLY):
+        return ""
+    return f" On {first[1]}, self-hosting wins from {first[0]:,.0f} on."
 
 
 def _sentence(

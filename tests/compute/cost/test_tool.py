@@ -116,6 +116,18 @@ def test_around_the_break_even_the_winner_changes() -> None:
     assert result.gpus[0].breakeven_requests_per_day == found
 
 
+def test_a_gpu_that_breaks_even_earlier_is_named() -> None:
+    result = ask(model="gpt-oss-20b", requests_per_day=1.5e6, pricing="spot")
+    known = {g.gpu_name: g.breakeven_requests_per_day for g in result.gpus}
+    first = min((at, name) for name, at in known.items() if at is not None)
+    assert result.breakeven is not None and result.breakeven.requests_per_day is not None
+    assert first[0] < 0.9 * result.breakeven.requests_per_day
+    told = f"On {first[1]}, self-hosting wins from {first[0]:,.0f} on."
+    assert result.breakeven.sentence.endswith(told)
+    alone = ask(model="gpt-oss-20b", requests_per_day=1.5e6, pricing="spot", gpu="h100")
+    assert alone.breakeven is not None and ", self-hosting wins" not in alone.breakeven.sentence
+
+
 def test_a_break_even_that_never_comes_is_none(answer: CostResult) -> None:
     assert answer.breakeven is not None
     if answer.breakeven.requests_per_day is None:
