@@ -94,12 +94,17 @@ class Auditor:
             return
         now, desk = time.monotonic(), self._desk
         claimed = run.attempt > run.base
+        if claimed and desk.presence.job(run.worker) == run.id:
+            # To a worker the server goes on confirming a lease that no longer has a message, so
+            # it works on: its end counts all the same, and beside it nobody may start.
+            run.missing_since = 0.0
+            return
         fresh = desk.clock() - run.published_at < DUPLICATE_S / 2
         if not claimed and not run.confirmed and fresh:
             await self._dispatcher.again(run)  # stored once however often it is sent
             return
         run.missing_since = run.missing_since or now
-        # Whoever may still work on it can renew nothing and ends itself within a lease.
+        # Whoever may still work on it is out of reach, and so ends itself within a lease.
         if now - run.missing_since >= desk.timing.lease_s:
             await self._resubmit(run, "the broker no longer has it")
 

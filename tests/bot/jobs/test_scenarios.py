@@ -99,6 +99,41 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_is_dead_before_the_nex
             await recorded_once(bot, broker, result_id, 2)
 
 
+async def test_a_run_whose_message_the_broker_forgot_is_not_started_beside_itself(
+    broker: Broker, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    async with (
+        running_bot(broker, tmp_path, FAST) as bot,
+        running_worker(broker.worker("box"), "box"),
+    ):
+        result_id = await bot.run("sleeper", seconds=3 * FAST.lease_s, path=str(pids))
+        await written(pids)
+        await bot.until(result_id, "running")
+        async with running_worker(broker.worker("other"), "other"), broker.client() as client:
+            await client.jetstream().purge_stream("JOBS")
+            await recorded_once(bot, broker, result_id, 1)
+    assert len(pids_in(pids)) == 1
+
+
+async def test_a_worker_that_dies_with_a_forgotten_job_is_followed_by_another(
+    broker: Broker, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    async with running_bot(broker, tmp_path, FAST) as bot:
+        box = await start_worker(broker.worker("box"), "box")
+        result_id = await bot.run("sleeper", seconds=2.0, path=str(pids))
+        [first] = await written(pids)
+        await bot.until(result_id, "running")
+        async with running_worker(broker.worker("other"), "other"), broker.client() as client:
+            await client.jetstream().purge_stream("JOBS")
+            box.send(signal.SIGKILL)
+            await written(pids, 2)
+            assert not runs(first)
+            await recorded_once(bot, broker, result_id, 2)
+        await box.end()
+
+
 async def test_a_frozen_worker_that_wakes_records_nothing(broker: Broker, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     async with (
