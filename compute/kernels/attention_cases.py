@@ -38,7 +38,7 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     buffer = normal((1, 40, 4 * 64 + 8), dtype, generator(seed, device))
     q, k, v = (buffer[..., at : at + n * 64] for at, n in ((0, 2), (128, 1), (192, 1)))
     parts = zip("qkv", (q, k, v), strict=True)
-    views = {name: t.unflatten(-1, (-1, 64)).transpose(1, 2) for name, t in parts}
+    views = {name: t.view(1, 40, -1, 64).transpose(1, 2) for name, t in parts}
     cases.append(Case("views of one QKV buffer", {**base, **views}))
     odd = {name: base[name][..., 1:62] for name in "qkv"}
     cases.append(Case("61 of 64, not aligned", {**base, **odd}))
