@@ -179,12 +179,13 @@ TRITON = {
     "small": (64, 64, 64, 4, 4),
     "skinny": (16, 64, 64, 4, 5),
 }
+RAGGED_SMALL = (64, 64, 64, 8, 4)
 TRITON_80 = {**TRITON, "large": (128, 256, 32, 8, 4)}
 # fp32 is FMA: 64 sums a thread leave registers for the operands.
 TRITON_FP32 = {
     "large": (128, 128, 16, 8, 3),
     "medium": (64, 128, 16, 8, 3),
-    "small": (64, 64, 16, 8, 3),
+    "small": (32, 64, 16, 4, 3),  # 64 x 64 spilled 2 to 7 times in some orders
     "skinny": (16, 64, 32, 4, 4),
 }
 
@@ -193,12 +194,14 @@ def triton_plan(
     kind: str, dtype: str, arch: int, ragged: bool = False
 ) -> tuple[int, int, int, int, int]:
     """(BM, BN, BK, warps, stages). Masks along a ``ragged`` inner axis take registers: with them
-    128 x 256 spilled 26 to 48 times, 128 x 128 does not.
+    128 x 256 spilled 26 to 48 times, 128 x 128 does not; nor does 64 x 64 on twice the warps.
     """
     if ragged and kind == "large":
         kind = "medium"
     if dtype == "float32":
         return TRITON_FP32[kind]
+    if ragged and kind == "small":
+        return RAGGED_SMALL
     return (TRITON if arch in (90, 100) else TRITON_80)[kind]
 
 
@@ -233,8 +236,9 @@ def triton_aot(dtype: str, arch: int) -> list[Cubin]:
         ("large", True, True, True),
         ("skinny", True, True, True),
         ("medium", False, False, False),
+        ("small", True, True, False),
     ):
-        bm, bn, bk, warps, stages = triton_plan(kind, dtype, arch)
+        bm, bn, bk, warps, stages = triton_plan(kind, dtype, arch, ragged=not even)
         arguments = dict.fromkeys(("a", "b", "out"), pointer(dtype))
         sizes = ("m", "n", "k", "a_stride", "b_stride", "a_dense", "b_dense", "part")
         arguments |= dict.fromkeys(sizes, "i32")

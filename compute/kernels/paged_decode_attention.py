@@ -311,11 +311,11 @@ def by_cuda(
 
 
 def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
-    """Every size of head there is a kernel for; and the join."""
+    """Heads of 64, 128 and 256; and the join."""
     wide, name = dtype == "float32", C_NAME[dtype]
     try:
         cubins = [JOIN.aot(arch, name, threads=128)]
-        for d in (128, 256) if wide else HEADS_16:
+        for d in (128, 256) if wide else (64, 128, 256):
             sizes, _, shared = cuda_plan(dtype, d)
             template: tuple[str | int, ...] = sizes if wide else (name, *sizes)
             config = {"d": d, "shared_bytes": shared}
