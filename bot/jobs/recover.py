@@ -41,6 +41,7 @@ class Auditor:
         self._finisher = finisher
         self._listener = listener
         self._idle_since: dict[str, float] = {}
+        self._told_since: dict[str, float] = {}  # runs whose workers are told to stop
 
     async def run(self) -> None:
         """Compare every fifth of a lease, so that a leftover goes before it is delivered again."""
@@ -81,12 +82,19 @@ class Auditor:
                 await self._check_missing(run)
 
     async def _stop_cancelled(self) -> None:
-        for run in [run for run in self._desk.out.values() if run.cancelling and not run.settled]:
-            if self._desk.presence.online(run.worker):
-                await tell_to_stop(self._desk, run)
-            elif self._desk.queue.up and await withdraw(self._desk, run.lane, run.id):
-                # Its worker is gone and no other will get it: there is nobody to wait for.
-                await self._finisher.end(run, cancelled(self._desk.clock()))
+        desk, now = self._desk, time.monotonic()
+        told = [run for run in desk.out.values() if run.cancelling and not run.settled]
+        self._told_since = {run.id: self._told_since.get(run.id, now) for run in told}
+        for run in told:
+            deaf = now - self._told_since[run.id] > GIVE_UP_LEASES * desk.timing.lease_s
+            if desk.presence.online(run.worker):
+                await tell_to_stop(desk, run)
+                if not deaf:
+                    continue
+            # Its worker is gone, or does as it likes, and no other will get it: there is nobody
+            # to wait for.
+            if desk.queue.up and await withdraw(desk, run.lane, run.id):
+                await self._finisher.end(run, cancelled(desk.clock()))
 
     async def _check_missing(self, run: Run) -> None:
         """There is no message: it was never stored, its last word is on the way, or it is lost."""

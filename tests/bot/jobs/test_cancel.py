@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.jobs.finish import CANCELLED
 from bot.results import Deleter
 from tests.bot.jobs.parts import Bot, messages, until, until_holds
@@ -87,6 +89,23 @@ async def test_with_its_worker_gone_a_running_one_is_cancelled_without_it(
         await bot.cancel(result_id)
         await bot.until(result_id, "cancelled")
         await until_holds(broker, "JOBS")
+
+
+@pytest.mark.slow
+async def test_a_worker_that_does_not_listen_does_not_keep_its_asker_waiting(
+    bot: Bot, broker: Broker
+) -> None:
+    async with puppet(broker, "alice") as alice:
+        result_id = await bot.ask()
+        given = await alice.take()
+        await alice.say(given, "running")
+        await bot.until(result_id, "running")
+        assert await bot.cancel(result_id) == "cancelling"
+        await bot.until(result_id, "cancelled")  # after three leases
+        assert alice.told_to_stop
+        await alice.done(given)
+        await until_holds(broker, "KV_state")
+        assert await bot.rows("SELECT state FROM runs") == [("cancelled",)]
 
 
 async def test_cancelled_without_being_asked_is_a_failure(bot: Bot, broker: Broker) -> None:
