@@ -15,7 +15,7 @@ from compute.cost.outlook import Recached, forecast, price_changes, sensitivity
 from compute.cost.pricebook import Pricebook
 from compute.cost.prices import processings
 from compute.cost.request import CostRequest
-from compute.cost.result import CostResult, GpuChoice, ProviderCost, Side
+from compute.cost.result import CostResult, GpuChoice, PriceChange, ProviderCost, Side
 from compute.cost.sums import HOURS_PER_MONTH
 from compute.cost.verdict import close_call, headline, judge, why
 from compute.cost.volumes import breakeven_at, breakeven_of, curves_of
@@ -55,14 +55,13 @@ def answer_of(
 ) -> CostResult:
     """The whole result; ``maybe_hub_id`` is where the weights of an unknown model may be."""
     request, load, day = compared.request, compared.load, compared.at.date()
-    offers, choices, best = compared.offers, compared.choices, compared.best
+    offers, best = compared.offers, compared.best
     providers, gpus = _shown(compared)
     breakeven = breakeven_of(load, compared.cheapest, best, gpus)
-    provider = providers[0] if compared.cheapest is not None else None
-    gpu = gpus[0] if best is not None else None
+    provider = providers[0] if compared.cheapest else None
+    gpu = gpus[0] if best else None
     changes = price_changes(request, load, offers, day)
-    close = close_call(judge(provider, gpu), provider, gpu)
-    said = [compared.trouble, close, *warnings(request, load, gpu, changes, len(gpus))]
+    said = _said(compared, provider, gpu, changes)
     return CostResult(
         model=request.model,
         model_name=model_name,
@@ -72,12 +71,12 @@ def answer_of(
         providers=providers,
         gpus=gpus,
         breakeven=breakeven,
-        curves=curves_of(load, offers, choices, breakeven),
+        curves=curves_of(load, offers, compared.choices, breakeven),
         sensitivity=sensitivity(request, load, offers, best, compared.at, recached),
         forecast=forecast(request, load, offers, best, day),
         price_changes=changes,
         assumptions=assumptions(request, load, provider, gpu, _source(best)),
-        warnings=[sentence for sentence in said if sentence],
+        warnings=said,
         fixes=fixes(request, gpu, _has_batch(compared), maybe_hub_id, provider is not None),
         prices_date=compared.book.date.isoformat(),
         prices_source=compared.book.source,
@@ -85,6 +84,19 @@ def answer_of(
         hours_per_month=HOURS_PER_MONTH,
         start=day.isoformat(),
     )
+
+
+def _said(
+    compared: Compared,
+    provider: ProviderCost | None,
+    gpu: GpuChoice | None,
+    changes: Sequence[PriceChange],
+) -> list[str]:
+    """What the reader must not miss."""
+    close = close_call(judge(provider, gpu), provider, gpu)
+    request, load, number_of = compared.request, compared.load, len(compared.choices)
+    found = [compared.trouble, close, *warnings(request, load, gpu, changes, number_of)]
+    return [sentence for sentence in found if sentence]
 
 
 def _source(best: Choice | None) -> str:
