@@ -66,10 +66,10 @@ class Measuring:
 
     async def run(self) -> Found:
         """Everything that the budget allows; the smallest shape first."""
-        self._ends_at = self._device.now_s() + self._request.budget_s
-        self._compile_s = self._request.budget_s
         await self._measure_ceilings()
         shapes = await self._feasible()
+        self._ends_at = self._device.now_s() + self._request.budget_s
+        self._compile_s = self._request.budget_s
         caches = ("cold", "warm") if self._request.cache == "both" else (self._request.cache,)
         total = len(shapes) * len(caches)
         for place, dims in enumerate(shapes):

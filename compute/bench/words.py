@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from compute.bench.result import BenchResult, Row
@@ -34,7 +35,9 @@ def headline(result: BenchResult) -> str:
     level = [row for row in others if compared(best, row) != "faster"]
     name = " and ".join([named(best), *(named(row) for row in level[:MOST_NAMED])])
     verb = "are level" if level else ("is fastest" if others else "is the only one measured")
-    ahead = [row for row in others if row not in level][:MOST_NAMED]
+    behind = [row for row in others if row not in level]
+    eager = [row for row in behind[1:] if row.implementation == "torch"]
+    ahead = [*behind[:1], *eager]
     against = ", ".join(f"{ratio(best, row)} {named(row)}" for row in ahead)
     share = best.roofline_pct
     what = ""
@@ -58,10 +61,8 @@ def why(result: BenchResult) -> str:
             f"Memory-bound: {size(best.moved_bytes)} at {rate(by_memory)} cannot take less than "
             f"{ms(floor)}."
         )
-    return (
-        f"Compute-bound: {best.flops / 1e9:,.3g} GFLOP at {by_work:,.3g} TFLOP/s cannot take less "
-        f"than {ms(floor)}."
-    )
+    work = f"{figures(best.flops / 1e9)} GFLOP at {figures(by_work)} TFLOP/s"
+    return f"Compute-bound: {work} cannot take less than {ms(floor)}."
 
 
 def _memory_bound(result: BenchResult, row: Row) -> bool:
@@ -104,7 +105,16 @@ def ms(value: float | None) -> str:
     """Three figures: 0.0961 ms, 12.3 ms, 1,480 ms."""
     if value is None:
         return "-"
-    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+    return f"{figures(value)} ms"
+
+
+def figures(value: float) -> str:
+    """Three significant figures, never a power of ten: 0.0961, 12.3, 1,480."""
+    if value <= 0:
+        return "0"
+    places = max(0, 2 - math.floor(math.log10(value)))
+    rounded = f"{value:,.{places}f}"
+    return rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
 
 
 def percent(share: float) -> str:
@@ -116,10 +126,10 @@ def size(count: float) -> str:
     """Bytes in decimal units, as bandwidths are."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
-            return f"{count / factor:.3g} {unit}"
+            return f"{figures(count / factor)} {unit}"
     return f"{count:.0f} B"
 
 
 def rate(gbs: float) -> str:
     """GB/s, or TB/s from one on."""
-    return f"{gbs / 1e3:.3g} TB/s" if gbs >= 1000 else f"{gbs:.3g} GB/s"
+    return f"{figures(gbs / 1e3)} TB/s" if gbs >= 1000 else f"{figures(gbs)} GB/s"

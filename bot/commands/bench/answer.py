@@ -28,7 +28,7 @@ from bot.commands.bench.kernels import explained
 from bot.view import Block, Bold, Heading, Note, Table, Text, View, Words
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult, Environment, Row
-from compute.bench.words import main_shape, ranked, rate, size
+from compute.bench.words import figures, main_shape, ranked, rate, size
 
 MOST_SHAPES = 8
 SHORT_SHAPE = 12  # columns of a shape beside three numbers
@@ -172,7 +172,7 @@ def _machine(result: BenchResult, rows: Sequence[Row]) -> str:
               (("torch", where.torch), ("triton", where.triton)) if version]  # fmt: skip
     copy = next((c.value for c in result.ceilings if c.kind == "copy"), None)
     parts += [f"copy {rate(copy)}"] if copy else []
-    parts += [f"{c.value:,.3g} TFLOP/s at most" for c in result.ceilings if c.kind != "copy"]
+    parts += [f"{figures(c.value)} TFLOP/s at most" for c in result.ceilings if c.kind != "copy"]
     if rows:
         level = "L2" if where.device == "cuda" else "cache"
         parts.append(f"{rows[0].cache} {level}, {rows[0].method}s, n={min(r.n for r in rows)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from compute.bench.index import SHORT
 from compute.bench.result import BenchResult, Row
+from compute.bench.words import figures
 
 UNKNOWN = "-"
 # A phone's code block has 36 columns: four numbers beside the name.
@@ -30,7 +31,7 @@ def time_ms(value: float | None) -> str:
     """Three figures."""
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return figures(value)
 
 
 def spread_of(row: Row) -> str:
@@ -62,7 +63,7 @@ def rate_of(row: Row, result: BenchResult) -> str:
     value = row.gbs if result.regime == "memory" else row.tflops
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return figures(value)
 
 
 def unit_of(result: BenchResult) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.commands.bench.cells import NAMES, dtype_of, unit_of
 from bot.view import Bar, Chart, Series
 from compute.bench.result import BenchResult, Row
-from compute.bench.words import ranked
+from compute.bench.words import figures, ranked
 
 MOST_LINES = 5  # and the roofline
 MOST_ALT = 1000
@@ -89,7 +89,7 @@ def _bars(result: BenchResult, rows: Sequence[Row]) -> Chart | None:
         Bar(
             name=NAMES.get(row.implementation, row.implementation),
             value=_rate(result, row, row.median_ms),
-            label=f"{_rate(result, row, row.median_ms):,.3g}",
+            label=figures(_rate(result, row, row.median_ms)),
             low=_rate(result, row, row.q3_ms),
             high=_rate(result, row, row.q1_ms),
         )
@@ -97,7 +97,7 @@ def _bars(result: BenchResult, rows: Sequence[Row]) -> Chart | None:
     ]
     if best and best[0].floor_ms:
         roof = _rate(result, best[0], best[0].floor_ms)
-        bars.insert(0, Bar("roofline", roof, f"{roof:,.3g} measured", group=1))
+        bars.insert(0, Bar("roofline", roof, f"{figures(roof)} measured", group=1))
     return Chart(
         title=f"{_title(result)} {rows[-1].shape}",
         x_label=unit_of(result),
@@ -119,6 +119,6 @@ def _alt(result: BenchResult, rows: Sequence[Row], names: Sequence[str]) -> str:
     unit = unit_of(result)
     for name in names:
         points = [row for row in reversed(rows) if row.implementation == name]
-        said = "; ".join(f"{_rate(result, r, r.median_ms):,.3g} at {r.shape}" for r in points)
+        said = "; ".join(f"{figures(_rate(result, r, r.median_ms))} at {r.shape}" for r in points)
         told.append(f"{NAMES.get(name, name)} {unit}: {said}.")
     return " ".join(told)[:MOST_ALT]

@@ -7,7 +7,7 @@ from bot.commands.bench.kernels import sources, tables
 from bot.view import Block, Bold, Facts, Heading, Note, Table, Text, View
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult
-from compute.bench.words import ranked, rate, size
+from compute.bench.words import figures, ranked, rate, size
 
 MOST_SHAPES = 6
 METHODS = {
@@ -87,7 +87,7 @@ def _environment(result: BenchResult) -> Facts:
             rows.append((name, value))
     for ceiling in result.ceilings:
         copied = ceiling.kind == "copy"
-        value = rate(ceiling.value) if copied else f"{ceiling.value:,.3g} TFLOP/s"
+        value = rate(ceiling.value) if copied else f"{figures(ceiling.value)} TFLOP/s"
         rows.append(("ceiling", f"{value}: {ceiling.what}"))
     rows += [("precision", where.precision), ("compile", f"{where.compile_mode}, static shapes")]
     for name, pair, unit in (("clock", where.clock_mhz, "MHz"), ("power", where.power_w, "W"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.command import number
 from bot.commands.bench.cells import dtype_of, listing
 from bot.view import Block, Bold, Code, Heading, Note, Span, Table, Text, View
 from compute.bench.result import BenchResult, Compiled
 
 MOST_ROWS = 12
 MOST_SAID = 4
+VARIANT = 3  # values that tell two variants apart
 
 
 def explained(result: BenchResult) -> View:
@@ -48,11 +48,12 @@ def _table(title: str, kernels: Sequence[Compiled]) -> Table:
     """Registers a thread, shared memory a block, local loads and stores, 16-byte loads (direct
     and asynchronous), occupancy in percent.
     """
+    one_name = len({kernel.kernel for kernel in kernels}) == 1
     rows = tuple(
         (
-            kernel.kernel,
+            _variant(kernel) if one_name else kernel.kernel,
             str(kernel.registers),
-            f"{number(kernel.shared_bytes / 1024, 2)}" if kernel.shared_bytes else "0",
+            f"{kernel.shared_bytes / 1024:.0f}",
             str(kernel.spilled),
             str(kernel.loads_16 + kernel.async_copies),
             f"{100 * kernel.occupancy:.0f}",
@@ -60,6 +61,12 @@ def _table(title: str, kernels: Sequence[Compiled]) -> Table:
         for kernel in kernels[:MOST_ROWS]
     )
     return Table(("", "regs", "KiB", "spill", "16B", "occ%"), rows, title=title)
+
+
+def _variant(kernel: Compiled) -> str:
+    """The first values of its configuration: ``4096/True``."""
+    values = [part.partition("=")[2] for part in kernel.config.split(", ")]
+    return "/".join(values[:VARIANT]) or kernel.kernel
 
 
 def sources(result: BenchResult) -> list[Block]:

@@ -8,7 +8,7 @@ def test_the_headline_names_the_fastest_its_share_and_the_next() -> None:
     said = headline(result(*four()))
     assert said == (
         "cuda is fastest: 93 % of what this H100's memory can do "
-        "(1.05x triton, 1.08x torch.compile)"
+        "(1.05x triton, 3.60x PyTorch eager)"
     )
 
 
@@ -42,7 +42,7 @@ def test_a_compute_bound_reason_counts_work() -> None:
     peak = Ceiling(kind="bfloat16", value=798.0, what="torch, 8192")
     found = result(made, regime="compute", ceilings=(*result().ceilings, peak))
     assert why(found) == (
-        "Compute-bound: 1.1e+03 GFLOP at 798 TFLOP/s cannot take less than 1.38 ms."
+        "Compute-bound: 1,100 GFLOP at 798 TFLOP/s cannot take less than 1.38 ms."
     )
     assert "memory" not in headline(found)
 
