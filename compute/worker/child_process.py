@@ -142,11 +142,10 @@ class ChildProcess:
         """End it and everything that it started; returns when nothing of it runs any more."""
         with contextlib.suppress(OSError):
             self._hold.send(b"K")
-        try:
-            await asyncio.wait_for(asyncio.shield(self._holding), STOP_S)
-        except TimeoutError:
+        done, _ = await asyncio.wait((self._holding,), timeout=STOP_S)
+        if not done:
             await self._kill_by_hand()
-            await self._holding
+            await asyncio.wait((self._holding,))
         if self.ended.result() == LEASH_LOST and self.pid:
             self._kill_group()
         for close in self._closing:

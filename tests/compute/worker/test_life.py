@@ -49,6 +49,7 @@ async def test_an_interrupted_worker_leaves_no_process_and_no_card(
     processes = box.below()
     box.send(signal.SIGINT)
     assert await box.end() == 0
+    assert box.lines[-1] == "worker box: ended"
     await gone(processes)
     await bot.card_when("box", lambda card: card is None)
 
