@@ -23,6 +23,7 @@ from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import Reply
 from bot.integrations.discord_client.sync import sync_commands
 from bot.integrations.discord_client.tree import Tree
+from compute.ending import end
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +132,7 @@ class DiscordService:
         try:
             await self._connect(client, registering)
         finally:
-            registering.cancel()
-            await asyncio.gather(registering, return_exceptions=True)
+            await end(registering)
             await client.close()
 
     async def close(self) -> None:
@@ -182,8 +182,7 @@ class DiscordService:
         except discord.DiscordException as error:
             raise DiscordRefused(f"The connection to Discord ended: {error}.") from None
         finally:
-            connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
+            await end(connecting)  # discord.py waits for the gateway by wait_for
 
     async def _register(self, client: K2CClient) -> None:
         for pause_s in _pauses_s():

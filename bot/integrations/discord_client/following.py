@@ -23,6 +23,7 @@ from bot.render.discord import Message, Shown, render
 from bot.results import Posted
 from bot.runner import Outcome, restore
 from bot.view import Block, Bold, Button, Heading, Link, Note, View
+from compute.ending import end
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,7 @@ class Following:
 
     async def close(self) -> None:
         """Stop; the next process goes on."""
-        tasks = [f.task for f in self._followed.values() if f.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*[f.task for f in self._followed.values() if f.task is not None])
 
     @contextmanager
     def being_shown(self, result_id: str) -> Iterator[None]:
