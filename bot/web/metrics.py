@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
+# What proxies say of whom they speak for; one that says nothing must not let /metrics through.
+BY_PROXY = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "Via",
+    "CF-Connecting-IP",
+)
+
+
 async def metrics(request: web.Request) -> web.Response:
     """Figures since the start. Strangers, and whoever comes through a proxy, get a 404."""
     if not _is_near(request):
@@ -90,7 +102,7 @@ def _histogram(name: str, text: str, by_tool: Mapping[str, Spread]) -> Metric:
 
 def _is_near(request: web.Request) -> bool:
     """A loopback or private peer that speaks for itself: a proxy names its visitor."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if any(header in request.headers for header in BY_PROXY):
         return False
     try:
         return ipaddress.ip_address((request.remote or "").partition("%")[0]).is_private

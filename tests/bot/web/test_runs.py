@@ -181,8 +181,9 @@ async def test_metrics_tell_a_neighbour_what_the_queue_did(site: Site) -> None:
     assert 'k2c_jobs_ended_total{cause="",state="done",tool="null"} 1.0' in text
     assert "k2c_queue_up 1.0" in text and "k2c_workers_online 1.0" in text
     assert 'k2c_job_run_seconds_bucket{le="+Inf",tool="null"} 1.0' in text
-    async with site.http.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}) as reply:
-        assert reply.status == 404
+    for header in ("X-Forwarded-For", "X-Real-IP", "Via", "Forwarded"):
+        async with site.http.get("/metrics", headers={header: "203.0.113.9"}) as reply:
+            assert reply.status == 404, header
 
 
 async def test_an_arithmetic_answer_has_no_run(site: Site) -> None:
