@@ -20,6 +20,7 @@ ROOM, FLUSH_GIB = 4.0, 1.0
 HOST_GIB = 8.0
 BEYOND_S = 240.0  # the last first call and reading the compiled code may go over the budgets
 SMALLEST_GIB = 7.0  # every card has that: a job that needs less asks for no size
+MOST_ROWS = 200
 FP8_ARCHS = ("Ada", "Hopper", "Blackwell")
 BF16_NOT = ("Pascal", "Volta", "Turing", "Maxwell")
 
@@ -72,6 +73,7 @@ def understand(request: BenchRequest) -> Asked:
                       given=request.dtype, nearest=("fp32",), example="fp32")  # fmt: skip
     if gpu is not None:
         _check_gpu(asked, gpu, request)
+    _check_count(asked, request)
     return asked
 
 
@@ -171,6 +173,19 @@ def _shapes(request: BenchRequest, op: Listed, explain: bool) -> list[Dims]:
     if request.shapes.strip():
         return parse_shapes(request.shapes, op)
     return preset_shapes(request.preset, op) if request.preset.strip() else list(op.suites["sweep"])
+
+
+def _check_count(asked: Asked, request: BenchRequest) -> None:
+    """A result travels in one message of the queue: 200 rows are 170 kB of 256."""
+    each = len(asked.only or asked.op.implementations) * (2 if request.cache == "both" else 1)
+    if len(asked.shapes) * each > MOST_ROWS:
+        most = MOST_ROWS // each
+        shapes = ", ".join(asked.op.text(dims) for dims in asked.shapes[:most])
+        raise Refused(
+            f"{len(asked.shapes)} shapes are {len(asked.shapes) * each} rows; a run holds "
+            f"{MOST_ROWS}: at most {most} shapes here.",
+            field="shapes", given=shown(request.shapes), example=shapes,
+        )  # fmt: skip
 
 
 def _check_gpu(asked: Asked, gpu: Gpu, request: BenchRequest) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from compute.bench.checks import Right, Truth, Where
+from compute.bench.checks import Right, Truth, Where, out_of_memory
 from compute.bench.device import Device
 from compute.bench.inputs import InputSets
 from compute.bench.result import Row
@@ -202,7 +202,7 @@ async def _prepare(
 
 
 def _fault(error: Exception) -> tuple[Literal["wrong", "skipped"], str]:
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+    if out_of_memory(error):
         return "skipped", "this shape does not fit into memory with it"
     return "wrong", f"raises {type(error).__name__}: {error}"
 

@@ -39,15 +39,31 @@ class Truth:
         self, operator: Operator, dims: Dims, dtype: str, sets: InputSets, where: Where
     ) -> None:
         self._operator, self._dtype = operator, dtype
-        inputs_dtype = "float32" if dtype == "tf32" else dtype
+        self.at: Dims | None = None
+        self._inputs_dtype = "float32" if dtype == "tf32" else dtype
+        self._timed, self._where = (dims, sets), where
         most_bytes = where.memory_bytes * MOST_SHARE[where.device]
-        most_flops = MOST_FLOPS[where.device]
-        found = checkable(operator, dims, inputs_dtype, most_flops, most_bytes)
-        self.at = None if found == dims else found
+        found = checkable(operator, dims, self._inputs_dtype, MOST_FLOPS[where.device], most_bytes)
+        while True:
+            try:
+                self._use(found)
+                return
+            except Exception as error:  # float64 logits of attention, say
+                less = smaller(found)
+                if not out_of_memory(error) or less is None:
+                    raise
+                found = less
+
+    def _use(self, dims: Dims) -> None:
+        """Take the timed inputs, or make some of a smaller shape, and their truth."""
+        timed, sets = self._timed
+        self.at = None if dims == timed else dims
         self._sets = sets
         if self.at is not None:
-            self._sets = InputSets(operator, found, inputs_dtype, where.seed, where.device, 1)
-        self._inputs_dtype = inputs_dtype
+            where = self._where
+            self._sets = InputSets(
+                self._operator, dims, self._inputs_dtype, where.seed, where.device, 1
+            )
         self.begin()
 
     def begin(self) -> None:
@@ -81,6 +97,12 @@ def _manners(inputs: Inputs, before: Inputs, got: tuple[Any, ...]) -> str:
     if shares_memory(got, inputs):
         return "its result shares memory with an input"
     return ""
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Of the GPU or of the host, whichever way torch says it."""
+    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
+    return named or "can't allocate memory" in str(error)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def same_inputs(one: Inputs, other: Inputs) -> str:
 
     for name, value in one.items():
         if hasattr(value, "untyped_storage"):
-            left, right = (torch.as_tensor(v).contiguous() for v in (value, other[name]))
-            if not torch.equal(left.view(torch.uint8), right.view(torch.uint8)):
+            left, right = (v.reshape(-1).view(torch.uint8) for v in (value, other[name]))
+            if not torch.equal(left, right):
                 return name
     return ""
 

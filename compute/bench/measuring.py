@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from compute.bench.asked import Asked, room_gib
 from compute.bench.ceilings import COPY, Ceilings, copy_subject
 from compute.bench.cells import BASELINE, Cell, Method, run_cell
-from compute.bench.checks import checkable
+from compute.bench.checks import checkable, out_of_memory
 from compute.bench.device import Device
 from compute.bench.index import Dims
 from compute.bench.inputs import InputSets
@@ -150,7 +150,7 @@ class Measuring:
         try:
             timed = await run_cell(cell, self._implementations(), self._first_s, copy_subject)
         except Exception as error:
-            if type(error).__name__ != "OutOfMemoryError" and not isinstance(error, MemoryError):
+            if not out_of_memory(error):
                 raise
             self._leave_out(dims, "it does not fit into memory")
             return

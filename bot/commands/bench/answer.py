@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from bot.commands.bench.cells import (
     ALIKE,
-    NAMES,
     UNSTABLE,
     dtype_of,
     error_of,
@@ -18,6 +17,7 @@ from bot.commands.bench.cells import (
     seconds,
     shapes_of,
     share,
+    short_name,
     spread_of,
     time_ms,
     times_of,
@@ -140,7 +140,7 @@ def _reasons(rows: Sequence[Row]) -> list[str]:
         if row.state == "measured" or not row.why:
             continue
         wrong = "wrong, so it has no time: " if row.state == "wrong" else ""
-        name = NAMES.get(row.implementation, row.implementation)
+        name = short_name(row.implementation)
         if name not in names[wrong + row.why]:
             names[wrong + row.why].append(name)
     return [f"{listing(who)}: {reason}" for reason, who in names.items()]

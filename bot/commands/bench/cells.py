@@ -24,7 +24,12 @@ UNSTABLE = "!"
 
 def name_of(row: Row) -> str:
     """Short, with a mark where repeated blocks disagreed."""
-    return NAMES.get(row.implementation, row.implementation) + (UNSTABLE if row.unstable else "")
+    return short_name(row.implementation) + (UNSTABLE if row.unstable else "")
+
+
+def short_name(implementation: str) -> str:
+    """``eager``, ``compile``, ``scaled_mm`` for ``torch._scaled_mm``."""
+    return NAMES.get(implementation, implementation.removeprefix("torch._"))
 
 
 def time_ms(value: float | None) -> str:

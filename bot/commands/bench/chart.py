@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.commands.bench.cells import NAMES, dtype_of, unit_of
+from bot.commands.bench.cells import dtype_of, short_name, unit_of
 from bot.view import Bar, Chart, Series
 from compute.bench.result import BenchResult, Row
 from compute.bench.words import figures, ranked
@@ -53,7 +53,7 @@ def _names(rows: Sequence[Row]) -> list[str]:
 def _series(result: BenchResult, name: str, rows: Sequence[Row]) -> Series:
     one = {row.moved_bytes: row for row in rows}.values()  # of two shapes of one size the last
     return Series(
-        name=NAMES.get(name, name),
+        name=short_name(name),
         xs=tuple(row.moved_bytes / 1e6 for row in one),
         ys=tuple(_rate(result, row, row.median_ms) for row in one),
         low=tuple(_rate(result, row, row.q3_ms) for row in one),
@@ -87,7 +87,7 @@ def _bars(result: BenchResult, rows: Sequence[Row]) -> Chart | None:
     best = ranked(rows, rows[-1].shape)
     bars = [
         Bar(
-            name=NAMES.get(row.implementation, row.implementation),
+            name=short_name(row.implementation),
             value=_rate(result, row, row.median_ms),
             label=figures(_rate(result, row, row.median_ms)),
             low=_rate(result, row, row.q3_ms),
@@ -120,5 +120,5 @@ def _alt(result: BenchResult, rows: Sequence[Row], names: Sequence[str]) -> str:
     for name in names:
         points = [row for row in reversed(rows) if row.implementation == name]
         said = "; ".join(f"{figures(_rate(result, r, r.median_ms))} at {r.shape}" for r in points)
-        told.append(f"{NAMES.get(name, name)} {unit}: {said}.")
+        told.append(f"{short_name(name)} {unit}: {said}.")
     return " ".join(told)[:MOST_ALT]
