@@ -97,7 +97,18 @@ class Dispatcher:
         self._desk.spawn(self._publish(run, job, item.publication), f"publish {job.id}")
 
     async def _publish(self, run: Run, job: Job, publication: int) -> None:
-        """Until the broker has it, or nobody wants it any more."""
+        """Until the broker has it, or nobody wants it any more; what fails the audit repeats."""
+        desk = self._desk
+        try:
+            await self._deliver(run, job, publication)
+        finally:
+            run.sending = False
+        if desk.runs.get(run.id) is not run:  # it was cancelled while it was on its way
+            await withdraw(desk, job.lane, job.id)
+            return
+        await self._ring_again(run, publication)
+
+    async def _deliver(self, run: Run, job: Job, publication: int) -> None:
         desk, tried = self._desk, False
         while desk.runs.get(run.id) is run and run.publication == publication and not run.settled:
             try:
@@ -109,11 +120,6 @@ class Dispatcher:
             except QueueDown as error:
                 log.info("job %s is not published yet: %s", job.id, error)
                 await asyncio.sleep(RETRY_S)
-        run.sending = False
-        if desk.runs.get(run.id) is not run:  # it was cancelled while it was on its way
-            await withdraw(desk, job.lane, job.id)
-            return
-        await self._ring_again(run, publication)
 
     async def _ring_again(self, run: Run, publication: int) -> None:
         """Until it is claimed: under load one look in a hundred came too early, and the workers'

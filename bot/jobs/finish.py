@@ -67,7 +67,6 @@ class Finisher:
     async def end(self, run: Run, ending: Ending, files: tuple[File, ...] = ()) -> bool:
         """Record it and tell everybody; False when the run was over already."""
         desk = self._desk
-        run.settled = True
 
         def over(first: bool) -> None:
             desk.drop(run)
@@ -83,7 +82,8 @@ class Finisher:
                 ledger.claim(db, run.id, *held)
             return ledger.end_run(db, run.id, ending, files)
 
-        first = await self._dispatcher.change(change, over)
+        with run.settling():
+            first = await self._dispatcher.change(change, over)
         desk.spawn(self.clean(run), f"clean up after {run.id}")
         return first
 

@@ -72,7 +72,7 @@ class Listener:
             self._finisher.settle(run, state, len(raw))
         elif meaning == "returned":
             run.settled = True
-            self._desk.spawn(self._returned(run, state), f"take back {job}")
+            self._desk.spawn(self._take_back(run, state), f"take back {job}")
 
     def _follow(self, run: Run, state: JobState, *, new: bool) -> None:
         """How far it is; for a new attempt also who owns it from now on."""
@@ -104,6 +104,13 @@ class Listener:
             ledger.claim(db, run.id, state.attempt, state.worker, machine, since)
 
         await self._dispatcher.change(change)
+
+    async def _take_back(self, run: Run, state: JobState) -> None:
+        try:
+            await self._returned(run, state)
+        except BaseException:
+            run.settled = False  # the audit finds it without a message
+            raise
 
     async def _returned(self, run: Run, state: JobState) -> None:
         """Queue it again; being given back undone is no attempt."""

@@ -153,8 +153,8 @@ class Auditor:
             def change(db: Database) -> bool:
                 return ledger.requeue(db, run.id, base)
 
-            run.settled = True
-            await self._dispatcher.change(change, lambda _: self._back(run, base))
+            with run.settling():
+                await self._dispatcher.change(change, lambda _: self._back(run, base))
 
     def _back(self, run: Run, base: int) -> None:
         run.settled = False

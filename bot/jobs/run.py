@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,6 +70,16 @@ class Run:
         """Tell who watches that something changed."""
         for watcher in self.watchers:
             watcher.set()
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Around the recording of what nobody may change meanwhile; undone where that fails."""
+        before, self.settled = self.settled, True
+        try:
+            yield
+        except BaseException:
+            self.settled = before
+            raise
 
     def claimed(self, attempt: int, worker: str, machine: str, at: float) -> None:
         """``worker`` owns ``attempt``; what an earlier one had reached is void."""

@@ -6,8 +6,13 @@ import asyncio
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bot.jobs.run import Run
+from bot.store import StoreError
+from compute.jobs.job import Job
 from tests.bot.jobs.parts import SHORT, Bot, messages, running_bot, until, until_holds
 from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
@@ -105,6 +110,68 @@ async def test_a_bot_that_ends_between_commit_and_publication_leaves_it_to_the_n
             given = await alice.take()
             await alice.done(given)
             await bot.until(result_id, "done")
+
+
+async def test_a_publication_that_fails_by_a_fault_of_ours_is_repeated(
+    bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, failed = bot.jobs._desk.queue, asyncio.Event()
+    publish = queue.publish
+
+    async def fail_once(job: Job, publication: int) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("a fault of ours")
+        await publish(job, publication)
+
+    monkeypatch.setattr(queue, "publish", fail_once)
+    async with puppet(broker, "alice") as alice:
+        result_id = await bot.ask()
+        given = await alice.take()
+        assert failed.is_set()
+        await alice.done(given)
+        await bot.until(result_id, "done")
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, bot: Bot) -> None:
+    """The next change of runs is not written: the disk is full for a moment."""
+    dispatcher = bot.jobs._dispatcher
+    change, failed = dispatcher.change, asyncio.Event()
+
+    async def fail(*what: Any) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise StoreError("the disk is full")
+        return await change(*what)
+
+    monkeypatch.setattr(dispatcher, "change", fail)
+
+
+async def test_a_lost_run_is_resubmitted_although_the_disk_was_full_for_a_moment(
+    bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with puppet(broker, "alice") as alice:
+        result_id = await bot.ask()
+        await confirmed(bot)
+        async with broker.client() as client:
+            await client.jetstream().purge_stream("JOBS")
+        fails_once(monkeypatch, bot)
+        given = await alice.take()
+        await alice.done(given)
+        await bot.until(result_id, "done")
+
+
+async def test_a_cancelled_run_ends_although_the_disk_was_full_for_a_moment(
+    bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with puppet(broker, "alice") as alice:
+        result_id = await bot.ask()
+        await alice.say(await alice.take(), "running")
+        await bot.until(result_id, "running")
+        assert await bot.cancel(result_id) == "cancelling"
+        fails_once(monkeypatch, bot)
+        await alice.leave()
+        await bot.until(result_id, "cancelled")
 
 
 async def test_jobs_that_the_broker_forgot_are_published_again(bot: Bot, broker: Broker) -> None:
