@@ -16,5 +16,4 @@ TOOL = Tool(
     run=run,
     needs=needs,
     prepare=prepare,
-    warm=("torch",),
 )
