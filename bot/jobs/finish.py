@@ -47,6 +47,7 @@ SENTENCES = {
 }
 STOPPED = "The worker stopped the run without being asked to."
 MISFIT = "The worker's answer is not one that this tool gives, so it is not shown."
+UNREADABLE = "The worker's answer could not be read. The reference below finds why in my log."
 ASKERS_OWN = frozenset({"memory", "time", "too large"})
 
 
@@ -115,7 +116,7 @@ class Finisher:
         """Go on until it is recorded: the worker has forgotten the job by now."""
         while True:
             try:
-                ending, files = await self._judge(run, state, size)
+                ending, files = await self._judged(run, state, size)
                 await self.end(run, ending, files)
                 break
             except (QueueDown, StoreError) as error:
@@ -126,6 +127,18 @@ class Finisher:
                 await self._desk.queue.drop_file(state.worker, run.id, file.name)
             except QueueDown:
                 return  # the store forgets it after a day
+
+    async def _judged(
+        self, run: Run, state: JobState, size: int
+    ) -> tuple[Ending, tuple[File, ...]]:
+        """As ``_judge``; where that itself breaks the run is over all the same."""
+        try:
+            return await self._judge(run, state, size)
+        except (QueueDown, StoreError):
+            raise
+        except Exception:
+            log.exception("the end of job %s cannot be judged", run.id)
+            return failed("error", UNREADABLE, self._desk.clock(), state.run_s), ()
 
     async def _judge(self, run: Run, state: JobState, size: int) -> tuple[Ending, tuple[File, ...]]:
         now = self._desk.clock()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.jobs import finish as finishing
 from compute.jobs.job import MAX_JSON_BYTES
 from tests.bot.jobs.parts import Bot, until, until_holds
 from tests.bot.jobs.puppet import Given, Puppet, puppet
@@ -132,6 +133,20 @@ async def test_a_result_that_is_none_of_this_tool_is_a_clear_failure(
     row = await bot.results.get(result_id)
     assert row is not None and row.result is None
     assert row.refusal is not None and row.refusal.our_fault
+
+
+async def test_an_end_that_breaks_what_reads_it_is_an_end_all_the_same(
+    bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(finishing, "_checked_result", breaks)
+    async with puppet(broker, "eve") as eve:
+        result_id = await bot.ask()
+        await eve.done(await eve.take())
+        await bot.until(result_id, "failed")
+    assert await bot.answers() == [result_id]
 
 
 async def test_a_partial_result_that_is_none_is_not_shown(bot: Bot, broker: Broker) -> None:
