@@ -51,7 +51,7 @@ bench: $(VENV)/.dev
 	$(BIN)/pytest -m bench -s tests/bench
 
 soak: $(VENV)/.dev
-	$(BIN)/pytest -m soak -s tests/soak
+	$(BIN)/pytest -m soak -s tests/soak tests/compute/kernels
 
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m compute.throughput.calibrate

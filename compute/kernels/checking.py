@@ -38,15 +38,15 @@ class Check:
 
 
 def check_all(
-    names: Sequence[str], backends: Sequence[str], device: str, seed: int
+    names: Sequence[str], backends: Sequence[str], dtypes: Sequence[str], device: str, seed: int
 ) -> Iterator[Check]:
-    """Every check of the named operators and backends (empty = all)."""
+    """Every check of the named operators, backends and dtypes (empty = all)."""
     from compute.kernels.registry import operators
 
     for name, operator in operators().items():
         if names and name not in names:
             continue
-        for dtype in operator.dtypes:
+        for dtype in [d for d in operator.dtypes if not dtypes or d in dtypes]:
             cases = operator.adversarial(dtype, seed, device)
             for implementation in operator.implementations.values():
                 if not backends or implementation.backend in backends:
@@ -117,13 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m compute.kernels.checking", description=__doc__)
     parser.add_argument("operators", nargs="*")
     parser.add_argument("--backend", action="append", default=[])
+    parser.add_argument("--dtype", action="append", default=[])
     parser.add_argument("--device", choices=("cpu", "cuda"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(argv)
     device = chosen.device or _device()
     wrong = 0
-    for done in check_all(chosen.operators, chosen.backend, device, chosen.seed):
+    for done in check_all(chosen.operators, chosen.backend, chosen.dtype, device, chosen.seed):
         wrong += bool(done.why)
         sys.stdout.write(json.dumps(asdict(done)) + "\n" if chosen.json else _line(done))
         sys.stdout.flush()

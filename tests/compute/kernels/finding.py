@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import compute.kernels
@@ -29,12 +30,15 @@ def need_worker_packages() -> None:
             require_or_skip(f"{package} is not installed (make installs it unless WORKER=0)")
 
 
-def checks(operator: str, *backends: str, seed: int = 0) -> list[dict[str, object]]:
+def checks(
+    operator: str, *backends: str, dtypes: Sequence[str] = (), seed: int = 0
+) -> list[dict[str, object]]:
     """Every line of the project's own check, from a process where no GPU is needed."""
     need_worker_packages()
     if "cuda" in backends and shutil.which("g++") is None:
         require_or_skip("g++ is not installed; it compiles CUDA kernels for the CPU")
     flags = [word for backend in backends for word in ("--backend", backend)]
+    flags += [word for dtype in dtypes for word in ("--dtype", dtype)]
     done = subprocess.run(
         [
             *(sys.executable, "-m", "compute.kernels.checking", operator, "--json"),
