@@ -9,6 +9,7 @@ from typing import Literal
 
 FASTER_BY = 1.03  # a ratio below it is no difference, whatever the spread
 UNSTABLE_SHARE = 0.02  # two blocks may differ by that or by the interquartile range
+NOISY_SHARE = 0.5  # of the median, between the quartiles
 SETTLED_SHARE = 0.01  # the confidence interval of the median that ends sampling
 Z_95 = 1.96
 
@@ -66,9 +67,13 @@ def settled(times: Sequence[float], share: float = SETTLED_SHARE) -> bool:
 
 def unstable(blocks: Sequence[Sequence[float]]) -> bool:
     """Whether repeated blocks disagree: their medians differ by more than 2 %, and by more than the
-    larger interquartile range of one block (that of all would hold the difference itself).
+    larger interquartile range of one block (that of all would hold the difference itself). So is
+    what scatters over more than half its median: two such runs on a busy machine were 30x apart.
     """
     spreads = [spread(block) for block in blocks if block]
+    whole = spread([time for block in blocks for time in block])
+    if whole.iqr > NOISY_SHARE * whole.median:
+        return True
     if len(spreads) < 2:
         return False
     medians = [one.median for one in spreads]

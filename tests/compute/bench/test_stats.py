@@ -40,6 +40,11 @@ def test_blocks_that_disagree_are_unstable() -> None:
     assert not unstable([wide, [1.05 * time for time in wide]])
 
 
+def test_times_that_scatter_over_half_their_median_are_unstable() -> None:
+    busy = [0.4, 0.5, 8.0, 6.4, 7.0, 0.4, 8.1, 6.5]
+    assert unstable([busy, busy])
+
+
 def test_sampling_ends_once_the_median_is_known_to_a_percent() -> None:
     chance = random.Random(1)
     noisy = [1 + 0.2 * chance.random() for _ in range(20)]
