@@ -102,6 +102,8 @@ class Finisher:
         """
         while True:
             await asyncio.sleep(TIDY_S)
+            if not self._desk.queue.up:
+                continue  # an outage may last for hours, and the log would say each half second
             for job, since in list(self._litter.items()):
                 if self._desk.out and time.monotonic() - since < LITTER_S:
                     break

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import pytest
 
+from bot.jobs import finish
 from bot.jobs.finish import CANCELLED
 from bot.results import Deleter
 from tests.bot.jobs.parts import Bot, messages, until, until_holds
@@ -19,6 +23,21 @@ async def test_a_run_that_waits_is_cancelled_at_once_and_delivered_to_nobody(bot
     row = await bot.results.get(result_id)
     assert row is not None and row.refusal == CANCELLED
     assert await bot.answers() == []
+
+
+async def test_an_outage_is_not_told_again_and_again_for_what_is_left_on_the_broker(
+    bot: Bot, broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finish, "TIDY_S", 0.01)
+    result_id = await bot.ask()
+    await asyncio.to_thread(broker.kill)
+    await until(lambda: not bot.jobs.counters()["queue_up"])
+    assert await bot.cancel(result_id) == "cancelled"
+    with caplog.at_level(logging.INFO):
+        await asyncio.sleep(1.0)  # the tidying is at its next rounds
+    assert sum("not cleaned up" in record.message for record in caplog.records) <= 1
+    await asyncio.to_thread(broker.start)
+    await until(lambda: not bot.jobs._finisher._litter)
 
 
 async def test_a_run_on_the_broker_that_nobody_has_claimed_is_cancelled_at_once(
