@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from compute.kernels.operator import ARCHS
 from tests.compute.kernels.finding import names, need_worker_packages
 
-# research on what the compilers make of the same source: these need neither tensor cores nor
-# 16-byte loads.
-NARROW = ("topk_softmax",)
-MATRIX = ("gemm", "scaled_mm", "grouped_gemm", "attention")
-
-
-ONE = ("bfloat16", "float8_e4m3fn")  # every operator has exactly one of them
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["triton", "cuda"])
-@pytest.mark.parametrize("operator", names())
-def test_kernels_compile_for_hopper_without_spills(operator: str, backend: str) -> None:
+def test_kernels_compile_for_hopper_without_spills(backend: str) -> None:
     """One dtype and architecture: with nothing cached all of them take 20 minutes."""
-    hold(operator, backend, (90,), ONE)
+    assert said_of(backend) == [f"{len(names())} operators"]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("backend", ["triton", "cuda"])
-@pytest.mark.parametrize("operator", names())
-def test_kernels_compile_for_every_architecture_without_spills(operator: str, backend: str) -> None:
-    hold(operator, backend, ARCHS, ())
+def test_kernels_compile_for_every_architecture_without_spills(backend: str) -> None:
+    assert said_of(backend, "--every") == [f"{len(names())} operators"]
 
 
-def hold(operator: str, backend: str, archs: Sequence[int], dtypes: Sequence[str]) -> None:
-    """No spill anywhere, tensor cores in matrix operators, wide loads in the others."""
+def said_of(*arguments: str) -> list[str]:
+    """The lines of ``tests.compute.kernels.cubins``."""
     need_worker_packages()
-    from compute.kernels.registry import operators
-    from compute.kernels.static import inspect_cubin, stack_bytes
-
-    found = operators()[operator]
-    for dtype in [d for d in found.dtypes if not dtypes or d in dtypes]:
-        for arch in archs:
-            cubins = found.implementations[backend].aot(dtype, arch)
-            if isinstance(cubins, str):
-                assert dtype.startswith("float8") and arch == 80, cubins
-                continue
-            assert cubins
-            assert [(c["name"], c["config"]) for c in cubins if stack_bytes(c)] == []
-            # Read one by one, only until it is seen: the widest stands first.
-            if operator in MATRIX and dtype != "float32":
-                assert any(inspect_cubin(c, arch).tensor_core for c in cubins)
-            if operator not in NARROW:
-                read = (inspect_cubin(c, arch) for c in cubins)
-                assert any(s.loads_16 or s.async_copies for s in read)
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.compute.kernels.cubins", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert done.stdout, done.stderr
+    return done.stdout.splitlines()
