@@ -93,11 +93,12 @@ async def test_a_dismissed_progress_message_does_not_stop_the_answer(
     world: World, jobs: FakeJobs
 ) -> None:
     async with world.bot(COMMANDS):
-        _, reply = await asked(world)
+        alice, reply = await asked(world)
         await world.fake.messages.delete(world.fake.messages.find(reply.message["id"]))
         jobs.report(jobs.newest.row.id, state="running", words="lap 1")
         await jobs.end(jobs.newest.row.id, result=RESULT)
         await once(world, jobs, "posted")
+        assert (await answered(world)).pings == {alice.id}
 
 
 async def test_a_channel_that_is_gone_means_a_direct_message(world: World, jobs: FakeJobs) -> None:
