@@ -82,6 +82,17 @@ def enqueue(db: Database, effect: Effect, now: float | None = None) -> bool:
     return db.conn.execute(INSERT, values).rowcount > 0
 
 
+def adopt(db: Database, effect: Effect, receipt: Receipt, now: float | None = None) -> bool:
+    """Keep an effect that was done before this database knew of it; False when its key is there
+    already.
+    """
+    now = time.time() if now is None else now
+    if not enqueue(db, effect, now):
+        return False
+    settle(db, effect.key, Told("sent", receipt, "", 0), now, now)
+    return True
+
+
 def row_of(db: Database, key: str) -> Row | None:
     """The effect of that key, None when there is none."""
     found = db.conn.execute(SELECT, [key]).fetchone()

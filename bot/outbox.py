@@ -85,6 +85,7 @@ class Outbox:
         self._store = store
         self._clock = clock
         self._kinds: dict[str, _Kind] = {}
+        self._listeners: list[Callable[[Effect, Told], None]] = []
 
     def register(
         self,
@@ -110,6 +111,10 @@ class Outbox:
         """Look now: something was enqueued."""
         for kind in self._kinds.values():
             kind.wake.set()
+
+    def listen(self, ended: Callable[[Effect, Told], None]) -> None:
+        """Tell ``ended`` of each effect that is done or given up, once that is on disk."""
+        self._listeners.append(ended)
 
     async def state_of(self, key: str) -> Told | None:
         """What is known of the effect ``key``; None when there is none."""
@@ -224,6 +229,9 @@ class Outbox:
         now = self._clock()
         key, due_at = row.effect.key, now + pause_s
         await self._store.write(lambda db: effects.settle(db, key, told, due_at, now))
+        if told.state in ("sent", "never"):
+            for listener in self._listeners:
+                listener(row.effect, told)
 
 
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:

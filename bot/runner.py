@@ -7,16 +7,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, ValidationError
 
+from bot.house import NO_WORKER, House
 from bot.results import Door, Results, StoredResult, new_result_id
 from compute.inputs import check_inputs, short_name, shown
 from compute.tool import AnyTool, Context, Needs, Refusal, Refused, Request, Result
+from content.library import Library
 
 if TYPE_CHECKING:  # `k2c throughput` needs none of the queue
-    from bot.jobs.words import Live, Progress, Runs
+    from bot.jobs.words import Progress, Runs
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +29,6 @@ FAILED = Refusal(
     our_fault=True,
 )
 NOT_AT_ONCE = Refusal(message="This takes longer than a moment: press Run to start it.")
-NO_WORKER = (
-    "No worker is set up here, so nothing can be run. Whoever operates this bot starts one with "
-    "`k2c up`, or attaches a GPU as docs/attach-a-gpu.md says."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Asker:
     roles: tuple[str, ...] = ()
 
 
-LiveRun = Callable[["Live", Asker], Awaitable[Result]]
+LiveRun = Callable[[House, Any, Asker], Awaitable[Result]]  # the request is the tool's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,8 @@ class Outcome:
 
 class Runner:
     """One for the process. ``context`` is what tools may use of the world, ``jobs`` runs what
-    needs a worker, ``live`` has the tools (by name) whose answer is read from the bot itself.
+    needs a worker, ``live`` has the tools (by name) whose answer is read from the bot itself,
+    ``library`` the published articles.
     """
 
     def __init__(
@@ -94,12 +93,14 @@ class Runner:
         retention_days: int,
         jobs: Runs | None = None,
         live: Mapping[str, LiveRun] | None = None,
+        library: Library | None = None,
     ) -> None:
         self._results = results
         self._context = context
         self._retention_s = retention_days * SECONDS_A_DAY
         self._jobs = jobs
         self._live = live or {}
+        self._house = House(jobs, library or Library())
 
     def waits(self, tool: AnyTool, inputs: Mapping[str, JsonValue]) -> bool:
         """Whether this request may wait for the network or a worker, so that a door defers."""
@@ -159,10 +160,8 @@ class Runner:
     async def _here(self, outcome: Outcome, asker: Asker) -> Result:
         """The result of what runs in the bot itself."""
         live = self._live.get(outcome.tool.name)
-        if live is not None and self._jobs is None:
-            raise Refused(NO_WORKER)
-        if live is not None and self._jobs is not None:
-            return await live(self._jobs, asker)
+        if live is not None:
+            return await live(self._house, outcome.request, asker)
         result: Result = await outcome.tool.run(outcome.request, self._context)
         return result
 

@@ -26,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+ARTICLES = "K2C_ARTICLES"
 DEFAULTS_FILE = Path(__file__).with_name("defaults.toml")
 
 
@@ -97,12 +98,35 @@ def _id_list(value: object) -> object:
     return tuple(int(part) for part in ids)
 
 
+def _repository(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", value):
+        raise ValueError("must be owner/name such as mlsystems/site")
+    return value
+
+
+def _picture_place(value: str) -> str:
+    if value and not re.fullmatch(
+        r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@[A-Za-z0-9._/-]{1,100}", value
+    ):
+        raise ValueError("must be owner/name@branch such as mlsystems/pictures@main")
+    return value
+
+
+def _parts(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
 NatsAddresses = Annotated[str, AfterValidator(_nats_addresses)]
 NatsPublic = Annotated[str, AfterValidator(_nats_public)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Token = Annotated[SecretStr | None, BeforeValidator(_token)]
+Repository = Annotated[str, AfterValidator(_repository)]
+PicturePlace = Annotated[str, AfterValidator(_picture_place)]
+Parts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 IdList = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_id_list)]
 
 
@@ -125,6 +149,23 @@ class Settings(BaseSettings):
     discord_gateway_url: SocketAddress = Field(validation_alias="DISCORD_GATEWAY_URL")
     discord_cdn_base: WebAddress = Field(validation_alias="DISCORD_CDN_BASE")
     home_guild_ids: IdList = Field(validation_alias="DISCORD_GUILD_ID")
+
+    github_token: Token = Field(default=None, validation_alias="GITHUB_TOKEN")
+    github_app_id: str = Field(pattern=r"^[0-9]{0,12}$", validation_alias="GITHUB_APP_ID")
+    github_installation_id: str = Field(
+        pattern=r"^[0-9]{0,12}$", validation_alias="GITHUB_INSTALLATION_ID"
+    )
+    github_app_private_key: Token = Field(default=None, validation_alias="GITHUB_APP_PRIVATE_KEY")
+    github_app_private_key_file: str = Field(validation_alias="GITHUB_APP_PRIVATE_KEY_FILE")
+    github_api_base: WebAddress = Field(min_length=1, validation_alias="GITHUB_API_BASE")
+    github_repository: Repository = Field(validation_alias="GITHUB_REPOSITORY")
+    github_webhook_secret: Token = Field(default=None, validation_alias="GITHUB_WEBHOOK_SECRET")
+    github_pictures: PicturePlace = Field(validation_alias="GITHUB_PICTURES")
+
+    articles: Parts = Field(validation_alias="K2C_ARTICLES")
+    poll_s: int = Field(ge=5, le=86_400, validation_alias="K2C_POLL_S")
+    secret_key: Token = Field(default=None, validation_alias="K2C_SECRET_KEY")
+    read_messages: Literal["on", "off"] = Field(validation_alias="K2C_READ_MESSAGES")
 
     site_url: WebAddress = Field(validation_alias="K2C_SITE_URL")
     http_host: str = Field(min_length=1, max_length=255, validation_alias="K2C_HTTP_HOST")
@@ -174,7 +215,10 @@ class Settings(BaseSettings):
         """``NAME=" "`` means no more than ``NAME=""``, which the sources leave out already."""
         blank = {name for name, value in values.items() if isinstance(value, str) and _blank(value)}
         defaults = {name: value for name, value in default_values().items() if name in blank}
-        return {name: value for name, value in values.items() if name not in blank} | defaults
+        kept = {name: value for name, value in values.items() if name not in blank} | defaults
+        # Only here is "" another wish than the default: no articles at all.
+        nothing = "articles" not in values and _given_values().get(ARTICLES, "x").strip() == ""
+        return kept | {ARTICLES: ""} if nothing else kept
 
 
 def default_values() -> dict[str, Any]:
@@ -200,6 +244,7 @@ _ALLOWED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "literal_error": "one of {expected}",
+    "string_pattern_mismatch": "digits",
     "string_too_short": "something, not nothing",
     "string_too_long": "at most {max_length} characters",
 }

@@ -28,10 +28,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.limits",
         "bot.pulse",
     ),
-    ("bot.render", "bot.outbox", "bot.effects"),
+    ("bot.render", "bot.outbox", "bot.effects", "bot.posting"),
+    ("bot.community",),
     ("bot.jobs",),
-    ("bot.runner", "bot.progress_view"),
-    ("bot.command", "bot.line"),
+    ("bot.runner", "bot.house", "bot.progress_view"),
+    ("bot.command", "bot.line", "bot.guild_command"),
     ("bot.commands",),
     ("bot.integrations", "bot.web"),
     (
@@ -54,7 +55,7 @@ HEAVY = {
     "transformers": (),
     "matplotlib": (),
     "discord": ("bot/integrations/discord_client/", "bot/render/discord.py"),
-    "github": (),
+    "github": ("bot/integrations/github_discussions/",),
     "nats": ("compute/jobs/connection.py", "compute/jobs/queue.py", "compute/worker/"),
     "genai_prices": (),
 }

@@ -7,7 +7,8 @@ import time
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from bot.command import Command
-from bot.jobs.words import AskedRun, Delivery, Live, Progress
+from bot.house import House
+from bot.jobs.words import AskedRun, Delivery, Progress
 from bot.progress_view import duration, state_words, where
 from bot.runner import Asker
 from bot.view import Anchor, Block, Bold, Button, Code, Heading, Note, Span, Text, View
@@ -51,12 +52,12 @@ async def run(request: JobsRequest, ctx: Context) -> JobsResult:
     raise Refused("The running bot knows the runs: type /jobs in Discord.")
 
 
-async def live(runs: Live, asker: Asker) -> JobsResult:
+async def live(house: House, request: JobsRequest, asker: Asker) -> JobsResult:
     """The asker's own runs. Raises ``Refused`` where nobody is known by an account."""
     if asker.door != "discord" or not asker.user_id:
         raise Refused("I know whose run is whose by the Discord account: type /jobs there.")
     now = time.time()
-    asked = await runs.of_user(asker.user_id, SHOWN)
+    asked = await house.need_runs().of_user(asker.user_id, SHOWN)
     return JobsResult(runs=tuple(_line(one, now) for one in asked))
 
 

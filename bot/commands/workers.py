@@ -7,7 +7,8 @@ import time
 from pydantic import BaseModel, ConfigDict
 
 from bot.command import Command, number
-from bot.jobs.words import Live, WorkerLine
+from bot.house import House
+from bot.jobs.words import WorkerLine
 from bot.progress_view import duration
 from bot.runner import Asker
 from bot.view import Block, Bold, Facts, Heading, Note, Span, Text, View
@@ -50,10 +51,10 @@ async def run(request: WorkersRequest, ctx: Context) -> WorkersResult:
     raise Refused("The running bot knows its workers: type /workers in Discord or on its pages.")
 
 
-async def live(runs: Live, asker: Asker) -> WorkersResult:
+async def live(house: House, request: WorkersRequest, asker: Asker) -> WorkersResult:
     """All of them, from memory."""
     now = time.time()
-    known = sorted(runs.workers(), key=lambda line: (not line.online, line.name))
+    known = sorted(house.need_runs().workers(), key=lambda line: (not line.online, line.name))
     return WorkersResult(workers=tuple(_shown(line, now) for line in known))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.words import Live
+from bot.house import House
 from bot.results import Door, Results, StoredResult
 from bot.runner import Asker, Runner, restore
 from bot.store import Store
@@ -195,9 +195,9 @@ async def test_a_live_answer_comes_from_the_bot_itself(
     _, jobs = queued
     seen: list[Asker] = []
 
-    async def live(runs: Live, asker: Asker) -> KvResult:
+    async def live(house: House, request: KvRequest, asker: Asker) -> KvResult:
         seen.append(asker)
-        return KvResult(kv_gib=float(len(runs.workers())))
+        return KvResult(kv_gib=float(len(house.need_runs().workers()) + request.n_layers - 32))
 
     told = Runner(results, PlainContext(), retention_days=1, jobs=jobs, live={"kv": live})
     outcome = await told.run(TOOL, {"layers": 32}, ALICE)

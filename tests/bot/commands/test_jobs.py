@@ -7,6 +7,7 @@ import pytest
 
 from bot.command import answer
 from bot.commands.jobs import COMMAND, SHOWN, JobsRequest, JobsResult, live, run
+from bot.house import House
 from bot.jobs.words import AskedRun, Delivery, Progress
 from bot.render.discord import Shown, payload
 from bot.runner import Asker, Outcome
@@ -38,7 +39,7 @@ def asked(state: Any, number: int = 0, delivery: Delivery = "", **what: Any) -> 
 
 
 async def shown(*runs: AskedRun) -> View:
-    result = await live(Runs(*runs), ALICE)
+    result = await live(House(Runs(*runs)), JobsRequest(), ALICE)
     return answer(COMMAND, Outcome("j" * 22, COMMAND.tool, {}, JobsRequest(), result, None))
 
 
@@ -89,7 +90,7 @@ async def test_as_many_as_are_shown_fit_into_a_message() -> None:
 
 
 async def test_nobody_sees_the_runs_of_another() -> None:
-    result = await live(Runs(asked("queued")), Asker("discord", user_id="8"))
+    result = await live(House(Runs(asked("queued"))), JobsRequest(), Asker("discord", user_id="8"))
     assert result == JobsResult(runs=())
     view = COMMAND.show(JobsRequest(), result)
     assert isinstance(view.blocks[0], Heading) and "no runs yet" in plain(view.blocks[0].words)
@@ -98,6 +99,6 @@ async def test_nobody_sees_the_runs_of_another() -> None:
 async def test_where_nobody_has_an_account_it_says_where_to_look() -> None:
     for asker in (Asker("web"), Asker("api", user_id="7"), Asker("discord")):
         with pytest.raises(Refused, match="Discord account"):
-            await live(Runs(asked("queued")), asker)
+            await live(House(Runs(asked("queued"))), JobsRequest(), asker)
     with pytest.raises(Refused, match="running bot"):
         await run(JobsRequest(), PlainContext())

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.commands.workers import COMMAND, WorkersRequest, live, run
+from bot.house import House
 from bot.jobs.words import WorkerLine
 from bot.render.columns import facts_lines
 from bot.render.discord import WIDTH, Shown, payload
@@ -33,7 +34,9 @@ LAPTOP = WorkerLine(
 async def shown(*lines: WorkerLine) -> View:
     jobs = FakeJobs()
     jobs.lines = list(lines)
-    return COMMAND.show(WorkersRequest(), await live(jobs, Asker("discord", user_id="7")))
+    return COMMAND.show(
+        WorkersRequest(), await live(House(jobs), WorkersRequest(), Asker("discord", user_id="7"))
+    )
 
 
 def words(view: View) -> list[str]:
