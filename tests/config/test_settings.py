@@ -105,12 +105,39 @@ def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", sorted(NAMES.keys() - {"K2C_ARTICLES"}))
 @pytest.mark.parametrize("empty", ["", " ", "\t\n"])
 def test_an_empty_value_is_unset(monkeypatch: pytest.MonkeyPatch, name: str, empty: str) -> None:
     before = load_settings()
     monkeypatch.setenv(name, empty)
     assert load_settings() == before
+
+
+@pytest.mark.parametrize("empty", ["", " ", ","])
+def test_no_articles_at_all_is_a_wish_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    assert load_settings().articles == ("content/articles",)
+    monkeypatch.setenv("K2C_ARTICLES", empty)
+    assert load_settings().articles == ()
+    assert load_settings(articles=("posts",)).articles == ("posts",)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "allowed"),
+    [
+        ("GITHUB_REPOSITORY", "mlsystems", "owner/name"),
+        ("GITHUB_REPOSITORY", "https://github.com/a/b", "owner/name"),
+        ("GITHUB_PICTURES", "a/b", "owner/name@branch"),
+        ("GITHUB_APP_ID", "k2c", "digits"),
+        ("K2C_POLL_S", "1", "at least 5"),
+    ],
+)
+def test_a_wrong_github_setting_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, wrong: str, allowed: str
+) -> None:
+    (told,) = problems(monkeypatch, **{name: wrong})
+    assert name in told and allowed in told
 
 
 def test_space_around_a_value_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
