@@ -231,7 +231,10 @@ class Outbox:
         await self._store.write(lambda db: effects.settle(db, key, told, due_at, now))
         if told.state in ("sent", "never"):
             for listener in self._listeners:
-                listener(row.effect, told)
+                try:
+                    listener(row.effect, told)
+                except Exception:  # the effect is done all the same
+                    log.exception("%s: nobody could be told", key)
 
 
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:

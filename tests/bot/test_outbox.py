@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import bot.outbox
+from bot.effects import Effect, Told, adopt
 from bot.outbox import Later, Never, Outbox, enqueue
 from tests.bot.outbox_parts import GRACE_S, Sender, World, effect, world
 
@@ -44,6 +47,38 @@ async def test_later_means_again_and_never_means_never(world: World) -> None:
         told = await world.over("b", "never")
     assert (told.reason, told.attempts) == ("it is gone", 1)
     assert world.sender.looked == []  # certainly not done: nothing to look for
+
+
+async def test_who_listens_is_told_of_each_end_once_it_is_on_disk(world: World) -> None:
+    told: list[tuple[str, str]] = []
+
+    def careless(effect: Effect, _: Told) -> None:
+        raise ValueError(effect.key)
+
+    def careful(effect: Effect, now: Told) -> None:
+        with contextlib.closing(sqlite3.connect(world.store.path)) as db:
+            row = db.execute("SELECT state FROM outbox WHERE key = ?", [effect.key]).fetchone()
+        told.append((effect.key, f"{now.state}, {row[0]} on disk"))
+
+    world.outbox.listen(careless)
+    world.outbox.listen(careful)
+    world.sender.plan = {"a": [Later("busy", 0.05)], "b": [Never("it is gone")]}
+    async with world.running():
+        await world.add(effect("a"), effect("b"))
+        await world.over("a")
+        await world.over("b", "never")
+    assert sorted(told) == [("a", "sent, sent on disk"), ("b", "never, never on disk")]
+
+
+async def test_what_was_done_before_this_database_is_never_done_again(world: World) -> None:
+    kept = await world.store.write(lambda db: adopt(db, effect("a"), {"number": 7}))
+    again = await world.store.write(lambda db: adopt(db, effect("a"), {"number": 8}))
+    async with world.running():
+        assert await world.add(effect("a"), effect("b")) == [False, True]
+        await world.over("b")
+        told = await world.over("a")
+    assert (kept, again, told.receipt) == (True, False, {"number": 7})
+    assert world.sender.tried == ["b"]
 
 
 @pytest.mark.parametrize("what", ["reset after", OSError("reset before"), 60.0])
