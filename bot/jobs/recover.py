@@ -52,6 +52,7 @@ class Auditor:
             try:
                 self._dispatcher.look()
                 await self._stop_cancelled()
+                await self._stop_unwanted()
                 if time.monotonic() - compared >= self._desk.timing.renew_s:
                     compared = time.monotonic()
                     await self.compare()
@@ -95,6 +96,18 @@ class Auditor:
             # to wait for.
             if desk.queue.up and await withdraw(desk, run.lane, run.id):
                 await self._finisher.end(run, cancelled(desk.clock()))
+
+    async def _stop_unwanted(self) -> None:
+        """A run that ended before its worker claimed it: one word to stop it may be lost, and
+        the worker would be busy with it for up to its whole time limit.
+        """
+        desk = self._desk
+        if not desk.queue.up:
+            return
+        for worker in desk.presence.names():
+            job = desk.presence.job(worker)
+            if job and job not in desk.runs:
+                await desk.queue.cancel(worker, job)
 
     async def _check_missing(self, run: Run) -> None:
         """There is no message: it was never stored, its last word is on the way, or it is lost."""

@@ -10,7 +10,7 @@ import pytest
 from bot.jobs import finish
 from bot.jobs.finish import CANCELLED
 from bot.results import Deleter
-from tests.bot.jobs.parts import Bot, messages, until, until_holds
+from tests.bot.jobs.parts import SHORT, WAIT_S, Bot, messages, until, until_holds
 from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
@@ -62,6 +62,26 @@ async def test_a_worker_that_took_it_meanwhile_is_told_to_stop(bot: Bot, broker:
         await until(lambda: alice.told_to_stop == [given.job.id])
         await alice.say(given, "cancelled")
         assert (await bot.progress(result_id)).state == "cancelled"
+
+
+async def test_it_is_told_again_for_as_long_as_its_card_names_the_run(
+    bot: Bot, broker: Broker
+) -> None:
+    async with puppet(broker, "alice") as alice:
+        result_id = await bot.ask()
+        given = await alice.take()
+        assert await bot.cancel(result_id) == "cancelled"
+        await alice.end()
+        async with asyncio.timeout(WAIT_S):
+            while len(alice.told_to_stop) < 3:  # it was deaf to the first
+                await alice.show(job=given.job.id)
+                await asyncio.sleep(SHORT.card_s)
+        await alice.show()
+        await until(lambda: not bot.jobs._desk.presence.job("alice"))
+        await asyncio.sleep(2 * SHORT.renew_s)  # what was on the way
+        said = len(alice.told_to_stop)
+        await asyncio.sleep(3 * SHORT.renew_s)
+        assert alice.told_to_stop == [given.job.id] * said
 
 
 async def test_a_running_one_is_told_until_its_worker_says_so(bot: Bot, broker: Broker) -> None:

@@ -240,3 +240,25 @@ async def test_a_key_removed_during_an_outage_ends_the_connection() -> None:
 async def test_answers_to_one_client_arrive_under_its_own_prefix() -> None:
     async with running_broker() as broker, broker.client(broker.worker("anna")) as client:
         assert client.new_inbox().startswith("_INBOX_anna.")
+
+
+async def test_a_flush_is_answered_after_what_was_said_before_it() -> None:
+    said: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload": 1048576}\r\n')
+        while line := await reader.readline():
+            said.append(line.split()[0])
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = await connect(Access((f"nats://127.0.0.1:{port}",), "bot", new_seed()))
+        try:
+            await client.subscribe("bell.any")
+            await client.flush()
+        finally:
+            await client.close()
+    assert said == [b"CONNECT", b"PING", b"SUB", b"PING"]
