@@ -1,0 +1,1 @@
+"""GitHub: Discussions, comments, labels and files are made here, and the repository is read."""
