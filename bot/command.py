@@ -25,7 +25,7 @@ Choice = tuple[str, str]  # what is shown, what is sent
 Suggest = Callable[[str], Sequence[Choice]]
 
 # What a button can ask for. Each is a custom id "k2c:<action>:<result id>[:<argument>]".
-ACTIONS = ("change", "details", "share", "chart", "fix", "delete", "cancel")
+ACTIONS = ("change", "details", "share", "chart", "fix", "delete", "cancel", "discuss")
 
 BUTTON_LABEL = 80  # characters Discord allows on a button
 NAME = 80  # characters of a run's name

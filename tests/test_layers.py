@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.pulse",
     ),
     ("bot.render", "bot.outbox", "bot.effects", "bot.posting"),
-    ("bot.community",),
+    ("bot.community", "bot.discussing"),
     ("bot.jobs",),
     ("bot.runner", "bot.house", "bot.progress_view"),
     ("bot.command", "bot.line", "bot.guild_command"),
