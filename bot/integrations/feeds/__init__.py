@@ -1,0 +1,1 @@
+"""Reading the article sources of K2C_ARTICLES: directories, feeds, GitHub repositories."""
