@@ -78,6 +78,7 @@ class FormField:
     value: str = ""
     long: bool = False
     required: bool = True
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,22 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Menu:
+    """A list to choose one of (at most 25): it comes back as the press ``action`` with the chosen
+    value as its argument.
+    """
+
+    placeholder: str
+    action: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """An answer for the caller alone. Its buttons' actions are keys of ``GuildCommand.presses``;
     ``token`` (22 characters) is what they are about. ``form`` opens instead. ``previews`` are
-    further messages shown below it. ``files`` go with it (name, content).
+    further messages shown below it. ``files`` go with it (name, content). ``in_place``: after a
+    press, in place of the message with the button.
     """
 
     view: View
@@ -102,11 +115,13 @@ class Said:
     form: Form | None = None
     previews: tuple[View, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
+    menus: tuple[Menu, ...] = ()
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A press on a button, or a sent form with what was filled in."""
+    """A press on a button, a choice of a menu, or a sent form with what was filled in."""
 
     action: str
     token: str
@@ -196,6 +211,6 @@ class GuildHouse:
 
 __all__ = [
     "Announcing", "Caller", "Choice", "Form", "FormField", "GuildCommand", "GuildHouse",
-    "GuildOption", "Picked", "Places", "Pressed", "Preview", "Said", "Subcommand", "Suggest",
-    "Uploaded", "Value",
+    "GuildOption", "Menu", "Picked", "Places", "Pressed", "Preview", "Said", "Subcommand",
+    "Suggest", "Uploaded", "Value",
 ]  # fmt: skip

@@ -18,10 +18,11 @@ from bot.integrations.discord_client.buttons import Buttons
 from bot.integrations.discord_client.delivery import AnswerSender
 from bot.integrations.discord_client.errors import guarded
 from bot.integrations.discord_client.following import Following
+from bot.integrations.discord_client.guild_commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import Reply
-from bot.integrations.discord_client.sync import sync_commands
+from bot.integrations.discord_client.sync import sync_everywhere, sync_home
 from bot.integrations.discord_client.tree import Tree
 from compute.ending import end
 
@@ -55,9 +56,12 @@ class K2CClient(discord.Client):
         answers = Answers(parts, self.following)
         self.intake = Intake()
         self.connected = asyncio.Event()
-        self.tree = Tree(self, self.intake, parts.commands, answers)
+        self._guild = GuildCommands(parts)
+        self.tree = Tree(self, self.intake, parts.commands, answers, self._guild)
         self._buttons = Buttons(parts, answers, self.following)
         self._settings = parts.settings
+        self._store = parts.store
+        self._channels_changed = parts.channels_changed
         self._signed_in_at = -IDENTIFY_EVERY_S
 
     async def setup_hook(self) -> None:
@@ -89,7 +93,44 @@ class K2CClient(discord.Client):
         reply = Reply(interaction, self.intake.counts)
         with self.intake.working():
             if not await self.intake.turned_away(reply):
-                await guarded(reply, self._buttons.press(reply))
+                pressed = self._guild if self._guild.knows_press(reply) else self._buttons
+                await guarded(reply, pressed.press(reply))
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """A home server that we were added to after the start gets its commands now."""
+        if any(home.id == guild.id for home in self._guild.homes):
+            await sync_home(self.tree, self._store, guild)
+        self._changed(guild)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """A server is there (again), with its channels and roles."""
+        self._changed(guild)
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel was made."""
+        self._changed(channel.guild)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel was deleted."""
+        self._changed(channel.guild)
+
+    async def on_guild_channel_update(
+        self, _: discord.abc.GuildChannel, channel: discord.abc.GuildChannel
+    ) -> None:
+        """A channel's name or permissions changed."""
+        self._changed(channel.guild)
+
+    async def on_guild_role_update(self, _: discord.Role, role: discord.Role) -> None:
+        """What a role may do changed."""
+        self._changed(role.guild)
+
+    async def on_member_update(self, _: discord.Member, member: discord.Member) -> None:
+        """Our own roles changed: of no other member are we told."""
+        self._changed(member.guild)
+
+    def _changed(self, guild: discord.Guild) -> None:
+        if self._channels_changed is not None:
+            self._channels_changed(str(guild.id))
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
         """An event handler of ours failed; there is nobody to tell."""
@@ -189,7 +230,8 @@ class DiscordService:
             if self._closed.is_set():
                 return
             try:
-                await sync_commands(client.tree, self._parts.store)
+                homes = self._parts.settings.home_guild_ids
+                await sync_everywhere(client.tree, self._parts.store, homes)
             except (*UNREACHABLE, discord.HTTPException) as error:
                 if not _passing(error):
                     raise DiscordRefused(f"Discord refuses the commands: {error}.") from None

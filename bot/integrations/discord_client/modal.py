@@ -55,7 +55,7 @@ def build_form(command: Command, result_id: str, inputs: Mapping[str, JsonValue]
 
 def read_form(command: Command, old: Mapping[str, JsonValue], data: Mapping[str, Any]) -> Filled:
     """The inputs of a sent form. What ``old`` had beyond the command's options is kept."""
-    typed = dict(_typed(data.get("components")))
+    typed = dict(typed_fields(data.get("components")))
     known = {option.name for option in command.every} | {UNREAD}
     inputs = {n: v for n, v in with_inputs(command.tool, old, {}).items() if n not in known}
     own, _ = _split(command)
@@ -111,7 +111,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_HINT else text[: MAX_HINT - 1] + "…"
 
 
-def _typed(components: object) -> Iterator[tuple[str, str]]:
+def typed_fields(components: object) -> Iterator[tuple[str, str]]:
     """(id, text) of every field, however Discord nests them; what is no text is left out."""
     for component in components if isinstance(components, list) else []:
         if not isinstance(component, dict):
@@ -119,5 +119,5 @@ def _typed(components: object) -> Iterator[tuple[str, str]]:
         name, value = component.get("custom_id"), component.get("value")
         if isinstance(name, str) and isinstance(value, str):
             yield name, value.strip()
-        yield from _typed(component.get("components"))
-        yield from _typed([component.get("component")])
+        yield from typed_fields(component.get("components"))
+        yield from typed_fields([component.get("component")])

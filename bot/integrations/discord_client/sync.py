@@ -5,14 +5,56 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 
 from bot.store import Store
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 log = logging.getLogger(__name__)
+
+REMEMBERED = "SELECT key FROM facts WHERE key GLOB ? AND value <> ''"
+NOT_THERE = (
+    "Server %d does not take its own commands (%s): add the bot there with the scopes bot and "
+    "applications.commands, or take the server out of DISCORD_GUILD_ID."
+)
+
+
+async def sync_everywhere(
+    tree: app_commands.CommandTree[Any], store: Store, homes: Iterable[int]
+) -> None:
+    """The commands of every server, those of the home servers, and none any more in a server that
+    is no longer one. Raises as ``sync_commands`` does, but for a server that we are not in.
+    """
+    await sync_commands(tree, store)
+    prefix = f"discord.commands.{tree.client.application_id}."
+
+    def keys(db: Database) -> list[str]:
+        return [key for (key,) in db.conn.execute(REMEMBERED, [f"{prefix}[0-9]*"])]
+
+    former = {int(key.removeprefix(prefix)) for key in await store.read(keys)}
+    homes = set(homes)
+    for home in homes:
+        if home in former or tree.get_commands(guild=discord.Object(home)):
+            await sync_home(tree, store, discord.Object(home))
+    for guild_id in former - homes:
+        await sync_home(tree, store, discord.Object(guild_id))
+        await store.set_fact(f"{prefix}{guild_id}", "")
+
+
+async def sync_home(
+    tree: app_commands.CommandTree[Any], store: Store, guild: discord.abc.Snowflake
+) -> None:
+    """The commands of one home server; where we are not, the log says so and joining syncs it."""
+    try:
+        await sync_commands(tree, store, guild)
+    except (discord.Forbidden, discord.NotFound) as error:
+        log.warning(NOT_THERE, guild.id, error)
 
 
 async def sync_commands(

@@ -14,14 +14,14 @@ from pydantic import JsonValue
 
 from bot.command import MAX_CHOICES, Choice, Command, Option, suggestions
 from bot.integrations.discord_client.answers import Answers, Ask
+from bot.integrations.discord_client.choices import choices_of, shortened
 from bot.integrations.discord_client.errors import explain, guarded
+from bot.integrations.discord_client.guild_commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.reply import BROKEN, Reply, Stage
-from bot.render.markup import visible
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT = 100  # of a description, and of a choice's label and value
 TYPES: Mapping[str, type] = {"text": str, "integer": int, "number": float, "boolean": bool}
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 STAGES = {
@@ -44,13 +44,18 @@ class Tree(app_commands.CommandTree[discord.Client]):
         intake: Intake,
         commands: Mapping[str, Command],
         answers: Answers,
+        guild: GuildCommands,
     ) -> None:
         super().__init__(client)
+        self._guild = guild
         self._intake = intake
         self._tools = {name: command for name, command in commands.items() if command.slash}
         self._answers = answers
         for command in self._tools.values():
             self.add_command(declare(command))
+        for home in guild.homes:
+            for declared in guild.declared():
+                self.add_command(declared, guild=home)
 
     async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
         """False where there is nothing left for the library to do."""
@@ -59,17 +64,32 @@ class Tree(app_commands.CommandTree[discord.Client]):
         data: Any = interaction.data or {}
         chat = data.get("type", 1) == discord.AppCommandType.chat_input.value
         command = self._tools.get(data.get("name", "")) if chat else None
-        if command is None:
+        if command is None and not self._guild.knows(data):
             return True
         with self._intake.working():
             if interaction.type is discord.InteractionType.autocomplete:
-                found = _suggested(command, data)
+                found = self._choices(interaction, command)
                 await _send_choices(interaction, found, self._intake.counts)
                 return False
             reply = Reply(interaction, self._intake.counts)
             if not await self._intake.turned_away(reply):
-                await guarded(reply, self._answers.give(reply, Ask(command, typed(data))))
+                await guarded(reply, self._answer(reply, command))
         return False
+
+    def _choices(
+        self, interaction: discord.Interaction[Any], command: Command | None
+    ) -> Sequence[Choice]:
+        if command is None:
+            return self._guild.suggested(interaction)
+        data: Any = interaction.data
+        return _suggested(command, data)
+
+    async def _answer(self, reply: Reply, command: Command | None) -> None:
+        if command is None:
+            await self._guild.give(reply)
+        else:
+            data: Any = reply.interaction.data
+            await self._answers.give(reply, Ask(command, typed(data)))
 
     async def on_error(
         self,
@@ -97,7 +117,7 @@ def declare(command: Command) -> app_commands.Command[Any, ..., None]:
     """What Discord shows of ``command``: options with types, choices and suggestions."""
     return app_commands.Command(
         name=command.name,
-        description=_shortened(command.description),
+        description=shortened(command.description),
         callback=_signed(command.options),
         allowed_contexts=EVERYWHERE if command.user_installable else SERVERS,
         allowed_installs=app_commands.AppInstallationType(
@@ -119,9 +139,9 @@ def _signed(options: Sequence[Option]) -> Any:
     signature = inspect.Signature([first, *(_parameter(option) for option in ordered)])
     answered_by_the_tree.__signature__ = signature  # type: ignore[attr-defined]
     declared: Any = app_commands.describe(
-        **{option.name: _shortened(option.description) for option in options}
+        **{option.name: shortened(option.description) for option in options}
     )(answered_by_the_tree)
-    fixed = {o.name: _choices(o.choices) for o in options if o.choices and not _completes(o)}
+    fixed = {o.name: choices_of(o.choices) for o in options if o.choices and not _completes(o)}
     declared = app_commands.choices(**fixed)(declared)
     # What is suggested is asked of the tree as well; this only tells Discord to ask.
     return app_commands.autocomplete(**{o.name: _none for o in options if _completes(o)})(declared)
@@ -157,26 +177,12 @@ def _suggested(command: Command, data: Mapping[str, Any]) -> Sequence[Choice]:
     return ()
 
 
-def _choices(pairs: Sequence[Choice]) -> list[app_commands.Choice[str]]:
-    """As Discord takes them: at most 25, none without a label, no value cut short."""
-    made = [
-        app_commands.Choice(name=_shortened(visible(label).strip()), value=value)
-        for label, value in pairs
-        if visible(label).strip() and 0 < len(value) <= MAX_TEXT
-    ]
-    return made[:MAX_CHOICES]
-
-
 async def _send_choices(
     interaction: discord.Interaction[Any], pairs: Sequence[Choice], counts: Counter[str]
 ) -> None:
     """Too late, already answered or broken off: the person types on and asks anew."""
     try:
-        await interaction.response.autocomplete(_choices(pairs))
+        await interaction.response.autocomplete(choices_of(pairs))
     except (*BROKEN, discord.HTTPException) as error:
         counts["suggestions lost"] += 1
         log.info("suggestions not delivered: %s", error)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
