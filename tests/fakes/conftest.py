@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.bots import running
 from tests.fakes.demo import DemoBot
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.github import FakeGitHub
 
 
 @pytest.fixture
@@ -24,3 +25,9 @@ async def bot(fake: FakeDiscord) -> AsyncIterator[DemoBot]:
     async with running(demo.client, fake):
         yield demo
     gc.collect()  # an exception nobody retrieved would warn here, and warnings are errors
+
+
+@pytest.fixture
+async def github() -> AsyncIterator[FakeGitHub]:
+    async with FakeGitHub() as server:
+        yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import struct
 import time
@@ -71,7 +72,7 @@ def _refusal(fault: Fault, limits: Limits, *, rest: bool) -> web.Response:
     if fault.kind == "401":
         return _json(401, b'{"message": "Bad credentials", "status": "401"}')
     if fault.kind == "rate_limited_200":
-        reset = str(int(time.time() + fault.retry_after_s))
+        reset = str(math.ceil(time.time() + fault.retry_after_s))
         headers = limits.headers("core" if rest else "graphql")
         headers |= {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
         if rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Limits:
             "X-RateLimit-Limit": str(self.primary),
             "X-RateLimit-Remaining": str(self.remaining),
             "X-RateLimit-Used": str(self.used),
-            "X-RateLimit-Reset": str(int(self.reset_at.timestamp())),
+            "X-RateLimit-Reset": str(math.ceil(self.reset_at.timestamp())),
             "X-RateLimit-Resource": resource,
         }
 

@@ -76,6 +76,8 @@ def repository(ctx: Context, _: Any, given: Json) -> Repository:
 def node(ctx: Context, node_id: str) -> Any:
     """Return what has this node id."""
     github = ctx.github
+    if github.hidden:
+        raise missing_node(node_id)
     if node_id == github.repository_id:
         return Repository()
     found: Any = next((d for d in github.discussions if d.id == node_id), None)
