@@ -86,7 +86,7 @@ def github_text(text: str) -> str:
 
     Lines stay lines; indentation goes, which would make code of them.
     """
-    safe = _INLINE.sub(lambda found: "".join(f"\\{c}" for c in found[0]), _parted(decoded(text)))
+    safe = _INLINE.sub(lambda found: "".join(f"\\{c}" for c in found[0]), parted(decoded(text)))
     lines = "\n".join(line.strip() for line in safe.splitlines())
     lines = _LINE_START.sub(lambda found: "".join(f"\\{c}" for c in found[1]), lines)
     return _LIST_NUMBER.sub(r"\1\\\2", lines)
@@ -99,7 +99,7 @@ def github_line(text: str) -> str:
 
 def github_title(text: str) -> str:
     """A title, which is no Markdown: on one line, calling nobody, of at most 256 characters."""
-    title = _parted(" ".join(decoded(text).split()))
+    title = parted(" ".join(decoded(text).split()))
     return title if len(title) <= TITLE_MOST else title[: TITLE_MOST - 1].rstrip() + "…"
 
 
@@ -132,7 +132,10 @@ def decoded(text: str) -> str:
     return visible(text)
 
 
-def _parted(text: str) -> str:
+def parted(text: str) -> str:
+    """``text`` with a zero-width space inside whatever GitHub would make a mention, a reference, a
+    link, an emoji or our own marker of.
+    """
     for call in _CALLS:
         text = call.sub(rf"\1{APART}", text)
     return text
@@ -148,7 +151,7 @@ def _span(span: Span, base_url: str) -> str:
         case Code(text):
             return github_code(text)
         case Anchor(text, url):
-            address = _unreferring(web_address(url, base_url) or "")
+            address = unreferring(web_address(url, base_url) or "")
             label = github_line(text) or "link"
             return f"[{label}](<{address}>)" if address else github_line(text)
 
@@ -163,7 +166,7 @@ def _kept_blanks(text: str) -> str:
     return f"{front}{github_text(body)}{back}"
 
 
-def _unreferring(address: str) -> str:
+def unreferring(address: str) -> str:
     """A link to an issue leaves a mark there, unless it goes by GitHub's redirect."""
     if not address:
         return ""
@@ -205,7 +208,7 @@ def _chart(chart: Chart, picture: str) -> str:
 
 def html_text(text: str) -> str:
     """``text`` between tags of HTML that stands in Markdown, on one line."""
-    return _parted(" ".join(html.escape(decoded(text), quote=False).split()))
+    return parted(" ".join(html.escape(decoded(text), quote=False).split()))
 
 
 def _table(table: Table) -> Iterator[str]:
