@@ -36,7 +36,9 @@ _INLINE = re.compile(
     r"|<a?:(?P<emoji>\w{1,32}):\d{1,20}>|<t:(?P<time>-?\d{1,12})(?::[a-zA-Z])?>"
     r"|</(?P<command>[^:<>\n]{1,100}):\d{1,20}>|<id:(?P<guide>\w{1,20})>"
 )
-_LITERAL = re.compile(rf"[\\`<$]|&(?=[#\w]+;)|!(?=[\[{LEFT}])|\[(?=[\^!])|(?<=--\u200b)>|(?<!~)~(?!~)|~{{3,}}")
+_LITERAL = re.compile(
+    rf"[\\`<$]|&(?=[#\w]+;)|!(?=[\[{LEFT}])|\[(?=[\^!])|(?<=--\u200b)>|(?<!~)~(?!~)|~{{3,}}"
+)
 _UNDERLINED = re.compile(r"__(?=\S)([^\n]+?)__(?!_)")
 _SPOILER = re.compile(r"\|\|(?=[^|])([\s\S]{1,4000}?)\|\|")
 _KEPT = re.compile(rf"{LEFT}(\d+){RIGHT}")
