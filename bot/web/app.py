@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.web import api, forms, kept, metrics, pages, pictures, runs
+from bot.web import api, forms, kept, metrics, pages, pictures, runs, webhooks
 from bot.web.assets import TEMPLATES, Templates, static_file
 from bot.web.body import BROKEN_OFF, MAX_JSON
 from bot.web.errors import errors
@@ -45,6 +45,8 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[TEMPLATES] = Templates(services.site)
     app[pictures.PREVIEWED] = pictures.Previews()
+    if services.webhooks is not None:
+        app[webhooks.WEBHOOKS] = services.webhooks
     app[api.DOCUMENTS] = api.make_documents(services.commands)
     app.on_response_prepare.append(secure)
     app.add_routes(_routes())
@@ -74,6 +76,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/openapi.json", api.describe),
         web.delete(f"/api/results/{ID}", api.delete_result),
         web.get("/static/{version}/{name}", static_file),
+        web.post("/webhooks/github", webhooks.github),
         web.get("/healthz", api.healthz),
         web.get("/metrics", metrics.metrics),
     ]

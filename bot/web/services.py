@@ -17,6 +17,7 @@ from bot.pulse import Pulse
 from bot.results import Results
 from bot.runner import Runner
 from bot.view import Chart, Theme
+from bot.web.webhooks import Webhooks
 from config.settings import Settings
 from content.site import Site
 
@@ -45,7 +46,8 @@ class Jobs(Runs, Protocol):
 class Services:
     """``base_url`` starts absolute links; empty means the address that the visitor used.
 
-    ``operator_key`` is what the operator's own commands show; "" where there is none.
+    ``operator_key`` is what the operator's own commands show; "" where there is none. Without
+    ``webhooks`` nothing is taken from GitHub.
     """
 
     settings: Settings
@@ -59,6 +61,7 @@ class Services:
     pulse: Pulse | None = None
     jobs: Jobs | None = None
     operator_key: str = ""
+    webhooks: Webhooks | None = None
 
 
 SERVICES = web.AppKey("services", Services)

@@ -35,6 +35,7 @@ from bot.view import (
     View,
 )
 from bot.web import Services, create_app, start_pages
+from bot.web.webhooks import Webhooks
 from compute.tool import Context, Fix, Refused, Request, Result, Tool
 from config.settings import load_settings
 from content.site import load_site
@@ -170,13 +171,16 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 async def _start(stack: AsyncExitStack, folder: Path, changes: dict[str, Any]) -> Pages:
+    webhooks: Webhooks | None = changes.pop("webhooks", None)
     settings = load_settings(**{"data_dir": folder, "user_per_minute": 1000, **changes})
     store = await Store.open(folder / "pages.sqlite")
     stack.push_async_callback(store.close)
     results = Results(store)
     runner = Runner(results, sample.PlainContext(), retention_days=1)
     charts = PlainCharts()
-    services = Services(settings, COMMANDS, runner, results, charts, Limiter(), load_site())
+    services = Services(
+        settings, COMMANDS, runner, results, charts, Limiter(), load_site(), webhooks=webhooks
+    )
     server, url = await start_pages(create_app(services), "127.0.0.1", 0)
     stack.push_async_callback(server.cleanup)
     http = await stack.enter_async_context(aiohttp.ClientSession(base_url=url))

@@ -6,6 +6,7 @@ import copy
 import functools
 import hashlib
 import hmac
+import io
 import json
 import uuid
 from pathlib import Path
@@ -40,13 +41,14 @@ def example(name: str) -> Json:
 
 def event(
     github: FakeGitHub, name: str, discussion: Discussion | None = None, *,
-    comment: Comment | None = None, sender: str | None = None, sender_is_app: bool = False,
+    comment: Comment | None = None, sender: str | None = None,
     label: str | None = None, changes: Json | None = None,
 ) -> Json:  # fmt: skip
     """Return the example called ``name`` with our repository's data in place of octo-repo's.
 
     ``comment`` is the comment of ``discussion_comment.*`` and, unless given, the chosen one of
-    ``discussion.answered``; ``sender`` is who did it, else the author.
+    ``discussion.answered``; ``sender`` is who did it, else the author; an app's login
+    ends in [bot].
     """
     found = example(name)
     repo: Json = found["repository"]
@@ -55,7 +57,7 @@ def event(
              "node_id": github.repository_id, "html_url": github.html_url,
              "private": github.private, "default_branch": github.default_branch}  # fmt: skip
     repo["owner"] |= {"login": owner}
-    if discussion is not None:
+    if discussion is not None and "discussion" in found:
         found["discussion"] |= _discussion(github, discussion)
     about: Any = comment or discussion
     if "answer" in found and discussion is not None:
@@ -70,7 +72,7 @@ def event(
         found["changes"] = changes
     if about is not None:
         login = sender or _login(about.author, about.by_app)
-        found["sender"] |= user_json(github.api_base, login + "[bot]" * sender_is_app)
+        found["sender"] |= user_json(github.api_base, login)
     return found
 
 
@@ -165,6 +167,6 @@ async def deliver(
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.post(url, data=sent, headers=headers) as answer,
+        session.post(url, data=io.BytesIO(sent), headers=headers) as answer,
     ):
         return answer.status

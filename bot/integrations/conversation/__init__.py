@@ -1,0 +1,1 @@
+"""What people do in Discussions, told in Discord: one notice each, kept in step."""

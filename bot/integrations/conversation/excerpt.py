@@ -1,0 +1,36 @@
+"""The first words of a post, as plain text: what a notice quotes of it."""
+
+from __future__ import annotations
+
+import html
+import re
+
+LONGEST = 280  # characters, about five lines on a phone
+READ = 8_000  # of a body; what stands later is never quoted
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*\s*$|\Z)", re.S | re.M)
+_QUOTE = re.compile(r"^ {0,3}>.*$", re.M)
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,400}>")
+_IMAGE = re.compile(r"!\[([^\]\n]{0,200})\]\([^)\n]{0,1000}\)")
+_LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\n]{0,1000}\)")
+_LINE_START = re.compile(r"^ {0,3}(?:#{1,6}\s+|[-*+]\s+(?:\[[ xX]\]\s+)?|\d{1,9}[.)]\s+)", re.M)
+_RULE = re.compile(r"^ {0,3}(?:[-*_|:=] ?){3,}$", re.M)
+_EMPHASIS = re.compile(r"(\*\*|__|~~|`+)(?=\S)(.+?)(?<=\S)\1")
+
+
+def excerpt(markdown: str, longest: int = LONGEST) -> str:
+    """At most ``longest`` characters of what a reader sees first, on one line.
+
+    Comments, quotes, markup and pictures are left out; a code block is "[code]".
+    """
+    text = _COMMENT.sub(" ", markdown.replace("\r\n", "\n")[:READ])
+    text = _FENCE.sub("[code]", text)
+    text = _IMAGE.sub(r"\1", _QUOTE.sub(" ", text))
+    text = _LINK.sub(r"\1", _TAG.sub(" ", text))
+    text = _RULE.sub(" ", _LINE_START.sub("", text))
+    text = _EMPHASIS.sub(r"\2", text)
+    words = " ".join(html.unescape(text).split())
+    if len(words) <= longest:
+        return words
+    return words[: longest - 1].rpartition(" ")[0].rstrip(" ,;:.-") + "\u2026"
