@@ -37,6 +37,9 @@ ATTEMPT = """UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attem
 SETTLE = """UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
     attempts = :attempts, ended_at = :ended WHERE key = :key"""
 
+HASTEN = """UPDATE outbox SET due_at = :now WHERE kind = :kind AND state = 'waiting'
+    AND due_at > :now AND json_extract(payload, :path) = :value"""
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -109,6 +112,12 @@ def due(db: Database, kind: str, now: float, limit: int) -> tuple[list[Row], flo
 def attempt(db: Database, key: str, now: float, due_at: float) -> None:
     """An attempt begins: from now on it may have been done, until it is settled."""
     db.conn.execute(ATTEMPT, {"key": key, "now": now, "due": due_at})
+
+
+def hasten(db: Database, kind: str, name: str, value: str, now: float) -> None:
+    """What of ``kind`` waits with ``value`` in its payload's field ``name`` is due now."""
+    given = {"kind": kind, "path": f"$.{name}", "value": value, "now": now}
+    db.conn.execute(HASTEN, given)
 
 
 def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> None:

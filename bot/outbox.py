@@ -112,6 +112,12 @@ class Outbox:
         for kind in self._kinds.values():
             kind.wake.set()
 
+    async def hasten(self, kind: str, name: str, value: str) -> None:
+        """Try now what of ``kind`` waits with ``value`` in its payload's field ``name``."""
+        now = self._clock()
+        await self._store.write(lambda db: effects.hasten(db, kind, name, value, now))
+        self.wake()
+
     def listen(self, ended: Callable[[Effect, Told], None]) -> None:
         """Tell ``ended`` of each effect that is done or given up, once that is on disk."""
         self._listeners.append(ended)

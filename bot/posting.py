@@ -62,13 +62,18 @@ class ChannelPost(_Payload):
 
 
 class MessageEdit(_Payload):
-    """kind "discord.edit": change a message that a ChannelPost made. Receipt: url."""
+    """kind "discord.edit": change a message that a ChannelPost made. Receipt: url.
+
+    The key ``...:edit:N`` changes what ``...:new`` posted. ``mention_role`` is the post's: its line
+    stays, and an edit tells nobody.
+    """
 
     channel_id: str
     message_id: str
     guild_id: str
     card: Card
     title: str = ""  # of the forum post's thread, "" leaves it
+    mention_role: str = ""
 
 
 class Crosspost(_Payload):

@@ -1,0 +1,82 @@
+"""What of ours stands in a channel already, for a bot that has lost its database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot.integrations.discord_client.cards import key_in
+from bot.integrations.discord_client.needs import CHANNEL, HISTORY, VIEW
+from bot.integrations.discord_client.past import forum_starters, messages_since
+from bot.integrations.discord_client.places import ClientPlaces
+from bot.integrations.discord_client.target import address, read_target
+
+if TYPE_CHECKING:
+    from bot.integrations.discord_client.client import K2CClient
+
+CROSSPOSTED = 1 << 0  # a message's flag
+
+
+class Unreadable(Exception):
+    """What stands there cannot be read now; nobody may conclude that nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedMessage:
+    """A message of ours with a key. ``channel_id`` and ``thread_id`` are as in the receipts: of a
+    forum post both are its thread; of a message with a thread, ``thread_id`` is that one.
+    """
+
+    key_short: str
+    message_id: str
+    thread_id: str
+    url: str
+    created_at: datetime
+    channel_id: str = ""
+    forum: bool = False
+    crosspostable: bool = False
+    crossposted: bool = False
+
+
+async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessage]:
+    """Our messages there that carry a key, the newest first, among the newest 1,000 messages; of
+    a forum among its 1,000 newest posts, archived ones too. Raises ``Unreadable``.
+    """
+    lacking = ClientPlaces(lambda: client).lacking_of(channel_id, [VIEW, HISTORY])
+    if lacking is None or lacking:
+        # Without the history Discord shows an empty channel and no error.
+        raise Unreadable(f"channel {channel_id}: I need {', '.join(lacking or [CHANNEL])}")
+    try:
+        target = read_target(await client.http.get_channel(int(channel_id)))
+        forum = target.kind == "forum"
+        read = forum_starters if forum else messages_since
+        found = [
+            _adopted(message, target.guild_id, forum, target.kind == "announcement")
+            async for message in read(client, channel_id, target.guild_id, 0.0)
+            if key_in(message)
+        ]
+    except (discord.DiscordException, OSError) as error:
+        raise Unreadable(f"channel {channel_id}: {error}") from error
+    return found
+
+
+def _adopted(
+    message: Mapping[str, Any], guild_id: str, forum: bool, announcement: bool
+) -> AdoptedMessage:
+    message_id, channel_id = str(message["id"]), str(message["channel_id"])
+    thread = message_id if forum else str((message.get("thread") or {}).get("id", ""))
+    return AdoptedMessage(
+        key_short=key_in(message),
+        message_id=message_id,
+        thread_id=thread,
+        url=address(guild_id, channel_id, message_id),
+        created_at=datetime.fromisoformat(str(message["timestamp"])),
+        channel_id=channel_id,
+        forum=forum,
+        crosspostable=announcement,
+        crossposted=bool(int(message.get("flags") or 0) & CROSSPOSTED),
+    )
