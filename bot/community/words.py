@@ -10,6 +10,8 @@ RolePurpose = Literal["ping", "post-results", "run-jobs", "maintainer"]
 Limited = Literal["jobs", "posts"]
 Per = Literal["hour", "day"]
 
+PER_S: dict[Per, float] = {"hour": 3600.0, "day": 86_400.0}
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelSetting:
@@ -52,12 +54,33 @@ class LimitSetting:
     role_id: str = ""
 
 
+Setting = ChannelSetting | RoleSetting | CategorySetting | LimitSetting
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changed something, for the audit log."""
+
+    user_id: str
+    user_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One line of the audit log; ``at`` in Unix seconds."""
+
+    by: By
+    words: str
+    at: float
+
+
 class Community(Protocol):
     """What announcing, conversation and posting read, from memory. Only home servers are in it."""
 
     def channels(self, purpose: ChannelPurpose, topic: str | None = None) -> list[ChannelSetting]:
         """Where posts of that purpose and topic go: a channel set for the topic and one set for
-        all; each channel once. ``topic`` None: every channel of the purpose.
+        all; each channel once. ``topic`` "" (an article without one): only those set for all.
+        None: every channel of the purpose.
         """
 
     def ping_role(self, guild_id: str, topic: str | None) -> str:
@@ -66,13 +89,18 @@ class Community(Protocol):
         """
 
     def category(self, topic: str | None) -> str:
-        """The Discussions category that a moderator set for the topic; "" where nobody did."""
+        """The Discussions category that a moderator set for the topic, or for all other topics;
+        "" where nobody did.
+        """
 
     def may(self, purpose: RolePurpose, guild_id: str, roles: tuple[str, ...]) -> bool:
         """Whether one of ``roles`` was given that purpose in that server."""
 
+    def post_limits(self, guild_id: str, roles: tuple[str, ...]) -> tuple[tuple[int, float], ...]:
+        """Posts to Discussions that such a member may make, in how many seconds: all must hold."""
+
     def post_limit(self, guild_id: str, roles: tuple[str, ...]) -> tuple[int, float]:
-        """Posts to Discussions that such a member may make, in how many seconds."""
+        """The tightest of ``post_limits`` over time."""
 
     def revision(self) -> int:
         """Grows with every change."""
