@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot.community import ledger
 from bot.community.changes import Change, Names, by_key, change_words, changes_between
 from bot.community.endpoints import Endpoints
+from bot.community.imports import keep_import, take_import
 from bot.community.rules import MAX_SETTINGS, Key, checked, key_of, reference
 from bot.community.words import (
     PER_S,
@@ -34,7 +35,7 @@ from compute.tool import Refused
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-DEFAULT_POSTS = (5, PER_S["hour"])  # where no moderator said otherwise
+DEFAULT_POSTS: dict[Per, int] = {"hour": 5}  # where no moderator said otherwise
 NOT_HOME = "This is not one of the community's own servers, so there is nothing to configure."
 
 
@@ -136,8 +137,8 @@ class CommunityBook:
 
     def post_limits(self, guild_id: str, roles: tuple[str, ...]) -> tuple[tuple[int, float], ...]:
         """See ``Community``."""
-        found = self.limits("posts", guild_id, roles)
-        return tuple((runs, PER_S[per]) for per, runs in found.items()) or (DEFAULT_POSTS,)
+        found = DEFAULT_POSTS | self.limits("posts", guild_id, roles)
+        return tuple((runs, PER_S[per]) for per, runs in found.items())
 
     def post_limit(self, guild_id: str, roles: tuple[str, ...]) -> tuple[int, float]:
         """See ``Community``."""
@@ -194,6 +195,27 @@ class CommunityBook:
             if base is not None and by_key(base) != self._of(guild_id):
                 raise Refused("The settings were changed meanwhile. Import the file again.")
             return await self._replace(guild_id, settings, by, names)
+
+    async def keep_import(self, guild_id: str, wanted: Sequence[Setting]) -> str:
+        """The token under which these settings wait for ``apply_import``, over a restart too."""
+        base = list(self._of(guild_id).values())
+        return await keep_import(self._store, guild_id, wanted, base, self.clock())
+
+    async def apply_import(
+        self, guild_id: str, token: str, by: By, names: Names = _no_names
+    ) -> list[Change] | None:
+        """Have the settings that wait under ``token``; None where none wait any more there.
+
+        Raises ``Refused`` where the server's settings were changed since they were shown.
+        """
+        kept = await take_import(self._store, guild_id, token, self.clock())
+        if kept is None:
+            return None
+        return await self.replace(guild_id, kept.wanted, by, names, base=kept.base)
+
+    async def drop_import(self, guild_id: str, token: str) -> bool:
+        """Forget them; whether there were any."""
+        return await take_import(self._store, guild_id, token, self.clock()) is not None
 
     def _of(self, guild_id: str) -> dict[Key, Setting]:
         if guild_id not in self._settings:

@@ -1,11 +1,13 @@
-"""Who may ask for runs where nobody has configured anything, and the limits that hold for them."""
+"""Who may ask for runs, and the limits that hold for them: as set by default, and by moderators."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from bot.community.words import Limited, Per, RolePurpose
 from bot.jobs.words import Allowance
 from bot.results import StoredResult
 from config.settings import Settings
@@ -14,13 +16,21 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 HOUR_S = 3600.0
+DAY_S = 86_400.0
 UNLIMITED = 1_000_000
 ELSEWHERE = "Runs on workers exist only in this community's own Discord server."
 NOT_HERE = (
     "Runs on workers cannot be asked for on a page that others reach too; ask in the community's "
     "Discord server."
 )
-ASKED = "SELECT COUNT(*), MIN(asked_at) FROM asks WHERE asker = ? AND asked_at > ?"
+NOT_CHOSEN = (
+    "In this server only some roles may ask for runs on workers, and you have none of them. "
+    "Moderators choose them with /config role."
+)
+ASKED = "SELECT COUNT(*) FROM asks WHERE asker = ? AND asked_at > ?"
+# The run that must grow older than the window before there is room for one more.
+BLOCKING = """SELECT asked_at FROM asks WHERE asker = ? AND asked_at > ?
+    ORDER BY asked_at DESC LIMIT 1 OFFSET ?"""
 UNDER_WAY = "SELECT COUNT(*) FROM asks WHERE asker = ? AND ended_at = 0"
 
 
@@ -35,7 +45,7 @@ class DefaultPolicy:
 
     def allowance(self, row: StoredResult, roles: tuple[str, ...]) -> Allowance:
         """See ``bot.jobs.words.Policy``."""
-        del roles  # they mean something once moderators have said so
+        del roles  # they mean something where moderators have said so: see CommunityPolicy
         if row.door == "terminal":
             return Allowance(UNLIMITED, UNLIMITED, first=True)
         refusal = ""
@@ -45,6 +55,43 @@ class DefaultPolicy:
         elif not self._own_pages:
             refusal = NOT_HERE
         return Allowance(self._settings.jobs_per_hour, self._settings.jobs_at_once, refusal=refusal)
+
+
+class Chosen(Protocol):
+    """What moderators chose, from memory; ``bot.community.service.CommunityBook`` knows."""
+
+    def roles(self, purpose: RolePurpose, guild_id: str) -> set[str]:
+        """The roles that were given that purpose in that server."""
+
+    def may(self, purpose: RolePurpose, guild_id: str, roles: tuple[str, ...]) -> bool:
+        """Whether one of ``roles`` was."""
+
+    def limits(self, what: Limited, guild_id: str, roles: tuple[str, ...]) -> dict[Per, int]:
+        """The limits for such a member, where there are any."""
+
+
+class CommunityPolicy:
+    """What moderators chose for a home server, over what holds by default; read at each call, so
+    that a change holds at once.
+    """
+
+    def __init__(self, settings: Settings, chosen: Chosen) -> None:
+        self._default = DefaultPolicy(settings)
+        self._chosen = chosen
+
+    def allowance(self, row: StoredResult, roles: tuple[str, ...]) -> Allowance:
+        """See ``bot.jobs.words.Policy``. Maintainers may always, and go first."""
+        allowance = self._default.allowance(row, roles)
+        if row.door != "discord" or allowance.refusal:
+            return allowance
+        first = self._chosen.may("maintainer", row.guild_id, roles)
+        some = self._chosen.roles("run-jobs", row.guild_id)
+        if some and not first and not self._chosen.may("run-jobs", row.guild_id, roles):
+            return replace(allowance, refusal=NOT_CHOSEN)
+        limits = self._chosen.limits("jobs", row.guild_id, roles)
+        hour = limits.get("hour", allowance.per_hour)
+        day = limits.get("day", allowance.per_day)
+        return replace(allowance, per_hour=hour, per_day=day, first=first)
 
 
 def asker_of(row: StoredResult) -> str:
@@ -66,14 +113,35 @@ def over_limit(db: Database, asker: str, allowance: Allowance, now: float) -> st
             f"You have {under_way} {_runs(under_way)} waiting or running; at most "
             f"{allowance.at_once} are taken at a time. /jobs shows them."
         )
-    asked, oldest = db.conn.execute(ASKED, [asker, now - HOUR_S]).fetchone()
-    if asked >= allowance.per_hour:
-        wait = max(1, round((oldest + HOUR_S - now) / 60)) if oldest else 60
-        return (
-            f"You asked for {asked} {_runs(asked)} in the last hour, and {allowance.per_hour} are "
-            f"allowed. The next is taken in {wait} min."
-        )
+    windows = (("hour", HOUR_S, allowance.per_hour), ("day", DAY_S, allowance.per_day))
+    for name, window_s, allowed in windows:
+        if sentence := _too_many(db, asker, now, name, window_s, allowed):
+            return sentence
     return ""
+
+
+def _too_many(
+    db: Database, asker: str, now: float, name: str, window_s: float, allowed: int
+) -> str:
+    if allowed >= UNLIMITED:
+        return ""
+    if allowed <= 0:
+        return f"No runs are allowed for you here: the limit is 0 {_each(name)}."
+    since = now - window_s
+    asked = db.conn.execute(ASKED, [asker, since]).fetchone()[0]
+    if asked < allowed:
+        return ""
+    blocking = db.conn.execute(BLOCKING, [asker, since, allowed - 1]).fetchone()[0]
+    wait_min = max(1, round((blocking + window_s - now) / 60))
+    wait = f"{wait_min} min" if wait_min < 120 else f"{wait_min / 60:.0f} h"
+    return (
+        f"You asked for {asked} {_runs(asked)} in the last {name}, and {allowed} are allowed. "
+        f"The next is taken in {wait}."
+    )
+
+
+def _each(name: str) -> str:
+    return "an hour" if name == "hour" else "a day"
 
 
 def _runs(number: int) -> str:

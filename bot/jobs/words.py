@@ -90,7 +90,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What one asker may have: runs in an hour, at once, and whether they go first.
+    """What one asker may have: runs in an hour, in a day, at once, and whether they go first.
 
     ``refusal`` is a sentence when they may run nothing here at all, else "".
     """
@@ -99,6 +99,7 @@ class Allowance:
     at_once: int
     first: bool = False
     refusal: str = ""
+    per_day: int = 1_000_000  # no limit
 
 
 class Policy(Protocol):
