@@ -15,27 +15,19 @@ def migrate(db: Database) -> None:
         {
             "key": str,
             **dict.fromkeys(texts, str),
-            "withdrawn": int,
-            "missing": int,
+            **dict.fromkeys(("withdrawn", "settled"), int),
             **dict.fromkeys(times, float),
         },
         pk="key",
-        not_null={*texts, "withdrawn", "missing", *times},
+        not_null={*texts, "withdrawn", "settled", *times},
         strict=True,
     )
-    posted = ("short", "place", "key", "guild_id", "digest")
+    posted = ("short", "place", "guild_id", "digest", "last")
     db.table("posts").create(
-        {
-            "target": str,
-            **dict.fromkeys(posted, str),
-            "version": int,
-            "thread": int,
-            "planned_at": float,
-        },
+        {"target": str, **dict.fromkeys(posted, str), "version": int, "thread": int},
         pk="target",
-        not_null={*posted, "version", "thread", "planned_at"},
+        not_null={*posted, "version", "thread"},
         strict=True,
     )
     db.conn.execute("CREATE UNIQUE INDEX articles_short ON articles (short)")
-    db.conn.execute("CREATE INDEX articles_state ON articles (state)")
     db.conn.execute("CREATE INDEX posts_short ON posts (short)")

@@ -1,0 +1,134 @@
+"""Posts that a lost database made, known again by the key that each carries. No I/O.
+
+Of what is found, articles become announced and their effects done; those that came after the first
+of them and were not posted were missed, and wait. What was there before it stays the baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import JsonValue
+
+from bot.effects import Effect, Receipt, Told
+from bot.integrations.announcing.plan import digest_now, targets
+from bot.integrations.announcing.records import ADOPTED, GITHUB, Post, Record
+from bot.integrations.announcing.scene import Places
+from bot.integrations.announcing.words import discussion_title
+from content.sources.article import short_key
+
+RECENT_S = 86_400.0  # what was posted in one place alone by then was on its way to the others
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A post of ours as it stands outside; ``key_short`` is the key it carries, ``at`` its time."""
+
+    place: str
+    key_short: str
+    receipt: Mapping[str, JsonValue]
+    at: float
+    title: str = ""
+    category: str = ""
+
+
+@dataclass(slots=True)
+class Adopting:
+    """Records to be kept, and posts with the effects that are done (None: still to be made)."""
+
+    records: list[Record] = field(default_factory=list)
+    posts: list[tuple[Post, Effect | None, Receipt]] = field(default_factory=list)
+
+
+def adopt(
+    records: Iterable[Record],
+    posts: Mapping[str, list[Post]],
+    found: Iterable[Found],
+    where: Mapping[str | None, Places],
+    now: float,
+) -> Adopting:
+    """What of ``found`` belongs to ``records`` whose ``posts`` (by short key) do not have it yet.
+
+    ``where`` says where articles of each topic go now.
+    """
+    known = list(found)
+    index = {(one.place, one.key_short): one for one in known}
+    first_at: dict[str, float] = {}
+    for one in known:
+        first_at[one.place] = min(one.at, first_at.get(one.place, one.at))
+    adopting, left, earliest = Adopting(), [], float("inf")
+    for record in records:
+        held = posts.get(record.short, [])
+        mine = _mine(record, held, where[record.article.topic], index)
+        if mine and record.state in ("baseline", "waiting") and record.article.date is not None:
+            earliest = min(earliest, record.article.date.timestamp())
+        if mine or (record.by == ADOPTED and record.state == "announced"):
+            _take(adopting, record, held, mine, where[record.article.topic], first_at, now)
+        else:
+            left.append(record)
+    adopting.records += [
+        replace(record, state="waiting") for record in left
+        if record.state == "baseline" and record.article.date is not None
+        and record.article.date.timestamp() >= earliest
+    ]  # fmt: skip
+    return adopting
+
+
+def _mine(
+    record: Record, held: list[Post], where: Places, index: Mapping[tuple[str, str], Found]
+) -> list[tuple[Post, Found]]:
+    have = {post.target for post in held if post.last}
+    wanted = [
+        *held,
+        *(p for p in targets(record, where) if p.target not in {h.target for h in held}),
+    ]
+    pairs = ((post, index.get((post.place, short_key(post.target)))) for post in wanted)
+    return [(post, one) for post, one in pairs if one is not None and post.target not in have]
+
+
+def _take(
+    adopting: Adopting,
+    record: Record,
+    held: list[Post],
+    mine: list[tuple[Post, Found]],
+    where: Places,
+    first_at: Mapping[str, float],
+    now: float,
+) -> None:
+    if record.state != "announced" and mine:
+        at = min(one.at for _, one in mine)
+        record = replace(record, state="announced", announced_at=at, by=ADOPTED)
+    taken = {post.target for post, _ in mine}
+    receipts = {post.target: Told("sent", dict(one.receipt), "", 0) for post, one in mine}
+    missing = [
+        post for post in targets(record, where)
+        if post.target not in taken | {p.target for p in held}
+        and _owed(post, record, first_at, now)
+    ]  # fmt: skip
+    if not mine and not missing:
+        return
+    every = [*held, *(post for post, _ in mine), *missing]
+    adopting.records.append(replace(record, settled=False))
+    for post, one in mine:
+        shown = digest_now(record, every, receipts, where, post)
+        post = replace(post, last=post.target, digest=shown if _in_step(record, one, where) else "")
+        kind = "github.discussion" if post.place == GITHUB else "discord.post"
+        adopting.posts.append((post, Effect(post.target, kind, {}), dict(one.receipt)))
+    adopting.posts += [(post, None, {}) for post in missing]
+
+
+def _in_step(record: Record, one: Found, where: Places) -> bool:
+    """Whether a Discussion shows, as far as can be told, what it should."""
+    if one.place != GITHUB:
+        return True
+    wanted = discussion_title(record.article, record.withdrawn)
+    return one.title == wanted and one.category == where.category
+
+
+def _owed(post: Post, record: Record, first_at: Mapping[str, float], now: float) -> bool:
+    """Whether the place was already in use when the article was posted elsewhere."""
+    begun = first_at.get(post.place)
+    if begun is not None and begun <= record.announced_at:
+        return True
+    return now - record.announced_at <= RECENT_S
