@@ -122,10 +122,10 @@ class Discusses(Protocol):
     """What a door asks; ``bot.integrations.discuss.service.Discussing`` answers."""
 
     def may(self, guild_id: str, roles: tuple[str, ...], moderator: bool) -> str:
-        """ "" for who may post there, else the sentence that says who may."""
+        """Nothing to who may post there, else the sentence that says who may."""
 
     async def too_many(self, by: Poster) -> str:
-        """ "" while they may post one more, else when they may again."""
+        """Nothing while they may post one more, else when they may again."""
 
     async def draft_of_result(self, row: StoredResult) -> Draft:
         """What the form about a result starts from. Raises ``Refused``."""

@@ -1,0 +1,1 @@
+"""What members post to Discussions: answers of the tools, and what was said in chat."""
