@@ -17,6 +17,7 @@ import discord
 from pydantic import JsonValue
 
 from bot.command import Command, answer
+from bot.integrations.discord_client.discuss_offer import with_offer
 from bot.integrations.discord_client.following import Followed, Following
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (
@@ -84,7 +85,7 @@ class Answers:
         outcome = await self._parts.runner.run(tool, ask.inputs, asker)
         hidden = private or outcome.refusal is not None
         showing = Showing(
-            view=answer(ask.command, outcome),
+            view=self.offering(ask.command, answer(ask.command, outcome), reply.interaction),
             shown=self.shown(outcome.id, public=not private),
             private=hidden,
             in_place=ask.in_place and hidden and reply.stage is Stage.NOTHING,
@@ -126,6 +127,12 @@ class Answers:
         if saving is not None:
             await asyncio.wait({saving}, timeout=SAVING_S)
         return await self._parts.results.get(result_id)
+
+    def offering(
+        self, command: Command, view: View, interaction: discord.Interaction[Any], url: str = ""
+    ) -> View:
+        """The answer with the button that posts it, or the link to where that was done."""
+        return with_offer(self._parts, command, view, str(interaction.guild_id or ""), url)
 
     def shown(self, result_id: str, *, public: bool) -> Shown:
         """How an answer looks here, before anything is known of its chart."""

@@ -14,6 +14,7 @@ import discord
 
 from bot.command import Command, answer, repaired
 from bot.integrations.discord_client.answers import Answers, Ask, Showing
+from bot.integrations.discord_client.discuss import FORM, Discuss
 from bot.integrations.discord_client.following import Followed, Following, view_of
 from bot.integrations.discord_client.modal import build_form, read_form
 from bot.integrations.discord_client.parts import DiscordParts
@@ -87,9 +88,12 @@ Action = Callable[[Press], Awaitable[None]]
 class Buttons:
     """One for the process."""
 
-    def __init__(self, parts: DiscordParts, answers: Answers, following: Following) -> None:
+    def __init__(
+        self, parts: DiscordParts, answers: Answers, following: Following, discuss: Discuss
+    ) -> None:
         self._parts = parts
         self._answers = answers
+        self._discuss = discuss
         self._following = following
         self._actions: dict[str, Action] = {
             "change": self._change,
@@ -100,12 +104,18 @@ class Buttons:
             "fix": self._fix,
             "delete": self._delete,
             "cancel": self._cancel,
+            "discuss": lambda press: discuss.open(press.reply, press.row),
+            FORM: lambda press: discuss.sent(press.reply, press.row),
         }
 
     async def press(self, reply: Reply) -> None:
         """Do what the pressed button or the sent form asks for."""
         data: Any = reply.interaction.data or {}
         match = CUSTOM_ID.fullmatch(str(data.get("custom_id", "")))
+        loose = self._discuss.loose.get(match[1]) if match else None
+        if match is not None and loose is not None:
+            await loose(reply, match[2])
+            return
         action = self._actions.get(match[1]) if match else None
         if match is None or action is None:
             await reply.answer(notice(UNKNOWN), private=True)
@@ -167,12 +177,12 @@ class Buttons:
         """The private answer once more, for everyone here, naming who showed it."""
         if await self._answers.too_often(press.reply):
             return
-        view = answer(press.command, press.outcome())
+        view = await self._whole(press)
         showing = Showing(view, self._seen(press, public=True), private=False)
         await self._answers.show(press.reply, showing)
 
     async def _chart(self, press: Press) -> None:
-        view = answer(press.command, press.outcome())
+        view = await self._whole(press)
         if not view.charts() or not may_attach(press.interaction):
             await press.reply.answer(notice(NO_CHART), private=True)
             return
@@ -184,6 +194,12 @@ class Buttons:
             await press.reply.whisper(notice(NOT_DRAWN))
         else:
             await press.reply.edit(message)
+
+    async def _whole(self, press: Press) -> View:
+        """The kept answer with all its buttons."""
+        url = await self._discuss.url_of(press.row.id)
+        view = answer(press.command, press.outcome())
+        return self._answers.offering(press.command, view, press.interaction, url)
 
     def _seen(self, press: Press, *, public: bool) -> Shown:
         shown = self._answers.shown(press.row.id, public=public)

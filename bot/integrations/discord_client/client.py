@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.bases import adopt_gateway, use_bases
 from bot.integrations.discord_client.buttons import Buttons
 from bot.integrations.discord_client.delivery import AnswerSender
+from bot.integrations.discord_client.discuss import Discuss
 from bot.integrations.discord_client.errors import guarded
 from bot.integrations.discord_client.following import Following
 from bot.integrations.discord_client.guild_commands import GuildCommands
@@ -34,19 +36,30 @@ LONGEST_RETRY_S = 60.0
 UNREACHABLE = (OSError, aiohttp.ClientError, TimeoutError, discord.DiscordServerError,
                discord.GatewayNotFound)  # fmt: skip
 
+NO_INTENT = (
+    "Discord refuses the message-content intent: switch it on at "
+    "https://discord.com/developers/applications (Bot, Privileged Gateway Intents), or set "
+    "K2C_READ_MESSAGES=off."
+)
+
 
 class DiscordRefused(Exception):
     """Discord does not take us; the message is a sentence for the operator."""
 
 
 class K2CClient(discord.Client):
-    """Sees only servers and their channels: no members, no messages, nothing privileged."""
+    """Sees only servers and their channels: no members, no messages, nothing privileged.
+
+    Where the operator wishes it (K2C_READ_MESSAGES), threads can be read when somebody posts one.
+    """
 
     def __init__(self, parts: DiscordParts) -> None:
         # We join no voice channel: the operator need not read what is missing for it.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(
+                guilds=True, message_content=parts.settings.read_messages == "on"
+            ),
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
@@ -56,9 +69,11 @@ class K2CClient(discord.Client):
         answers = Answers(parts, self.following)
         self.intake = Intake()
         self.connected = asyncio.Event()
-        self._guild = GuildCommands(parts)
+        self.discuss = Discuss(parts, answers, self)
+        menus = {**self.discuss.menus, **parts.menus}
+        self._guild = GuildCommands(replace(parts, menus=menus))
         self.tree = Tree(self, self.intake, parts.commands, answers, self._guild)
-        self._buttons = Buttons(parts, answers, self.following)
+        self._buttons = Buttons(parts, answers, self.following, self.discuss)
         self._settings = parts.settings
         self._store = parts.store
         self._channels_changed = parts.channels_changed
@@ -140,6 +155,7 @@ class K2CClient(discord.Client):
         """Begin nothing more, wait for what is in flight (bounded), disconnect."""
         await self.intake.finish()
         await self.following.close()
+        await self.discuss.close()
         await self.close()
 
 
@@ -169,6 +185,7 @@ class DiscordService:
         if client is None:
             return
         await client.following.resume()
+        await client.discuss.resume()
         registering = asyncio.create_task(self._register(client), name="discord-commands")
         try:
             await self._connect(client, registering)
@@ -220,6 +237,8 @@ class DiscordService:
             raise DiscordRefused(
                 f"Discord closed the connection for good (code {error.code}): check the token."
             ) from None
+        except discord.PrivilegedIntentsRequired:
+            raise DiscordRefused(NO_INTENT) from None
         except discord.DiscordException as error:
             raise DiscordRefused(f"The connection to Discord ended: {error}.") from None
         finally:

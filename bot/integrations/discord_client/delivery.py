@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.command import Command, answer
+from bot.integrations.discord_client.discuss_offer import with_offer
 from bot.integrations.discord_client.following import Following, ended_view
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import BROKEN
@@ -153,7 +154,8 @@ class AnswerSender:
 
     async def _forms(self, due: Due) -> list[Message]:
         """The answer; without its picture and files; and as no more than where it is."""
-        view, row = answer(due.command, due.outcome), due.row
+        row = due.row
+        view = with_offer(self._parts, due.command, answer(due.command, due.outcome), row.guild_id)
         shown = Shown(row.id, self._parts.base_url, public=True, mention=int(row.user_id))
         bare = render(view.without(Chart, File), shown)
         chart = next(iter(view.charts()), None)
