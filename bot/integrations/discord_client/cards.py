@@ -36,7 +36,7 @@ def card_view(card: Card, key: str) -> View:
     blocks += [Text((line,)) for line in _cut_lines(card.lines, room)]
     if note:
         blocks.append(Note((note,)))
-    if not url and not links:
+    if fragment(key) not in url and not any(fragment(key) in to for _, to in links):
         blocks.append(Note((Anchor("k2c", f"{FALLBACK}#{fragment(key)}"),)))
     return View((*blocks, *(Link(label, address) for label, address in links)), card.tone)
 
@@ -83,21 +83,24 @@ def _addresses(components: Any) -> Iterator[str]:
 
 
 def _keyed(card: Card, key: str) -> tuple[str, list[tuple[str, str]]]:
-    """The title's and the buttons' addresses, the first of them with the key."""
+    """The title's and the buttons' addresses, the first that leads out of Discord with the key."""
     url = _with(web_address(card.url, "") or "", key)
     url = url if len(url) <= MAX_TITLE_URL else ""
+    keyed = fragment(key) in url
     links: list[tuple[str, str]] = []
     for label, wanted in card.links:
         address = web_address(wanted, "") or ""
-        address = address if url or links else _with(address, key)
+        address = address if keyed else _with(address, key)
         if address and len(address) <= MAX_URL:
             links.append((label, address))
+            keyed = keyed or fragment(key) in address
     return url, links
 
 
 def _with(url: str, key: str) -> str:
-    if not url:
-        return ""
+    """``url`` with the key; one within Discord stays as its client knows it."""
+    if not url or url.startswith(FALLBACK):
+        return url
     joined = "&" if urlsplit(url).fragment else "#"
     return f"{url.rstrip('#')}{joined}{fragment(key)}"
 

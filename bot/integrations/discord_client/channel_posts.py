@@ -21,6 +21,7 @@ from content.sources.article import short_key
 KIND = "discord.post"
 MAX_NAME = 100
 MAX_TAGS = 5
+NO_REPLIES = 160002  # a reply takes Read Message History; a message does not
 NEAR = 0.6  # difflib's own measure of what is close enough to be meant
 UNKNOWN_S = 5.0
 LOCKED = "the thread is locked, so nobody but moderators may write in it"
@@ -96,13 +97,18 @@ class PostSender:
                 "message_id": post.reply_to, "fail_if_not_exists": False,
             }  # fmt: skip
         path = f"/channels/{target.id}/messages"
+        body = self._body(post, key) | extra
         try:
-            said = await self._desk.do(spot, "POST", path, self._body(post, key) | extra)
+            said = await self._desk.do(spot, "POST", path, body)
         except Refusal as error:
-            if error.code != INVALID_FORM or not post.card.links:
+            if error.code == NO_REPLIES:
+                body.pop("message_reference", None)
+            elif error.code == INVALID_FORM and post.card.links:
+                # An address that Discord takes for none: the title still leads somewhere.
+                body |= _plain(post, key)
+            else:
                 raise
-            # An address that Discord takes for none: the title still leads somewhere.
-            said = await self._desk.do(spot, "POST", path, _plain(post, key) | extra)
+            said = await self._desk.do(spot, "POST", path, body)
         return _receipt(post, target, said)
 
     async def _in_forum(self, spot: Spot, target: Target, post: ChannelPost, key: str) -> Receipt:

@@ -97,7 +97,13 @@ async def _serve(
             return _reset(request)
     if answer is None:
         return web.Response(status=call.status)
-    return web.Response(status=call.status, body=json.dumps(answer).encode(), headers=JSON)
+    headers = JSON | (_wait_headers(answer) if call.status == 429 else {})
+    return web.Response(status=call.status, body=json.dumps(answer).encode(), headers=headers)
+
+
+def _wait_headers(answer: dict[str, Any]) -> dict[str, str]:
+    """Without ``Via`` the library takes a 429 for a ban."""
+    return {"Retry-After": str(answer["retry_after"]), "Via": "1.1 google"}
 
 
 async def _do(fake: FakeDiscord, call: Call, handler: Handler) -> Answer:

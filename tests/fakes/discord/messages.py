@@ -201,6 +201,9 @@ class Messages:
         )
         allowed = body.get("allowed_mentions")
         found = pings_of(message, allowed, may_ping_everyone=may)
+        if not may and channel.guild is not None:
+            quiet = {f"role:{r.id}" for r in channel.guild.roles if not r.mentionable}
+            found -= quiet
         known = {p.id: p.json for p in self._fake.people.values()}
         known[self._fake.app_id] = self._fake.bot_user
         message["mentions"] = [known[p] for p in sorted(found) if p in known]

@@ -30,6 +30,7 @@ from tests.fakes.discord.world import (
     Guild,
     GuildSpec,
     Json,
+    Role,
     Snowflakes,
     bits,
     build_guild,
@@ -90,6 +91,9 @@ class FakeDiscord:
         allowed = PRIVILEGED if privileged else 0
         self.gateway = Gateway(self, allowed_privileged=allowed, heartbeat_s=heartbeat_s)
         self.cdn: dict[str, Any] = {}
+        self.crosspost_hour_s = 3600.0  # in which a channel takes 10; shorter where a test waits
+        self.crossposts: dict[str, list[float]] = {}  # when, by channel
+        self.silent_history = False  # a closed history is then empty instead of refused
         self._waiters: list[asyncio.Event] = []
         self._runner: web.AppRunner | None = None
 
@@ -203,6 +207,12 @@ class FakeDiscord:
         assert set(permissions) <= set(PERMISSIONS)
         channel.denied = channel.denied | bits(*permissions) if permissions else 0
         await self.gateway.channel_changed(channel)
+
+    async def allow_role(self, role: Role, guild: Guild, *permissions: str) -> None:
+        """Give a role these permissions and no others, in the whole server."""
+        role.permissions = bits(*permissions)
+        data = {"guild_id": guild.id, "role": role.payload()}
+        await self.gateway.dispatch("GUILD_ROLE_UPDATE", data, guild.id)
 
     async def delete_channel(self, channel: Channel) -> None:
         """Take a channel away, with its messages."""

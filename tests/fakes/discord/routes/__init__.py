@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes.discord.calls import Route
-from tests.fakes.discord.routes import application, channels, commands, direct, replies
+from tests.fakes.discord.routes import application, channels, commands, direct, replies, threads
 
 ALL: tuple[Route, ...] = (
     *application.ROUTES,
@@ -11,4 +11,5 @@ ALL: tuple[Route, ...] = (
     *replies.ROUTES,
     *channels.ROUTES,
     *direct.ROUTES,
+    *threads.ROUTES,
 )
