@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import github as pygithub
 import pytest
@@ -70,15 +71,15 @@ async def test_files_are_written_once_and_read_back(github: FakeGitHub, base: st
         done = await away(lambda: repo.create_file("p/a.png", "add", b"\x89PNG", branch="main"))
         with pytest.raises(pygithub.GithubException) as again:
             await away(lambda: repo.create_file("p/a.png", "add", b"other", branch="main"))
-        found = await away(repo.get_contents, "p/a.png")
+        found: Any = await away(repo.get_contents, "p/a.png")
         tree = await away(lambda: repo.get_git_tree("main", recursive=True))
         blob = await away(repo.get_git_blob, found.sha)
-        names = await away(lambda: [f.path for f in repo.get_contents("")])
+        folder: Any = await away(repo.get_contents, "")
     assert again.value.status == 422 and "sha" in str(again.value)
     assert found.decoded_content == github.files["p/a.png"] == b"\x89PNG"
     assert blob.sha == found.sha == done["content"].sha
     assert [e.path for e in tree.tree] == ["README.md", "p", "p/a.png"]
-    assert names == ["README.md", "p"] and len(github.store.commits) == 1
+    assert [f.path for f in folder] == ["README.md", "p"] and len(github.store.commits) == 1
     assert not github.violations
 
 

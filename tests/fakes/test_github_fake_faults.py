@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import github as pygithub
@@ -13,6 +15,7 @@ import requests
 from tests.fakes.github import KINDS, FakeGitHub
 from tests.fakes.pygithub import away, client, create, error_of, mutate, page, titles
 
+ROOT = Path(__file__).resolve().parents[2]
 # What PyGithub makes of each form; partial and slow are told apart below.
 RAISED: dict[str, type[Exception]] = {
     "502": pygithub.GithubException,
@@ -194,6 +197,35 @@ async def test_a_dropped_hold_never_makes_the_change(github: FakeGitHub) -> None
         assert not github.discussions
         await away(create, hub, github)
     assert len(github.discussions) == 1
+
+
+KILLED = """
+import sys
+from tests.fakes.github import FakeGitHub
+from tests.fakes.pygithub import client, create
+fake = FakeGitHub(port=int(sys.argv[1]))
+with client(fake, timeout=30) as hub:
+    create(hub, fake)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_process_killed_at_a_hold_leaves_nothing_under_way(
+    github: FakeGitHub, when: Any
+) -> None:
+    hold = github.hold("createDiscussion", when)
+    port = github.api_base.rpartition(":")[2]
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, port, cwd=ROOT)
+    await hold.reached()
+    child.kill()
+    await child.wait()
+    hold.release()
+    await github.wait_for(lambda: github.calls[0].ended)
+    with client(github) as hub:
+        await away(create, hub, github, "after the kill")
+    assert titles(github.discussions) == ["One", "after the kill"]
+    assert github.most_in_flight_mutations == 1
 
 
 async def test_mutations_under_way_together_are_counted(github: FakeGitHub) -> None:

@@ -10,7 +10,7 @@ import io
 import json
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 import aiohttp
@@ -52,32 +52,33 @@ def event(
     """
     found = example(name)
     repo: Json = found["repository"]
-    owner = github.repository.partition("/")[0]
-    repo |= {"full_name": github.repository, "name": github.repository.partition("/")[2],
-             "node_id": github.repository_id, "html_url": github.html_url,
-             "private": github.private, "default_branch": github.default_branch}  # fmt: skip
+    owner, _, short = github.repository.partition("/")
     repo["owner"] |= {"login": owner}
+    repo |= {"full_name": github.repository, "name": short, "node_id": github.repository_id,
+             "html_url": github.html_url, "private": github.private,
+             "default_branch": github.default_branch}  # fmt: skip
+    actor = sender
     if discussion is not None and "discussion" in found:
         found["discussion"] |= _discussion(github, discussion)
-    about: Any = comment or discussion
-    if "answer" in found and discussion is not None:
-        about = comment or discussion.answer
-        assert about is not None, "mark_answer first"
-        found["answer"] |= _comment(github, about)
-    if "comment" in found and comment is not None:
+        actor = sender or _login(discussion)
+        if "answer" in found:
+            chosen = comment or discussion.answer
+            assert chosen is not None, "mark_answer first"
+            found["answer"] |= _comment(github, chosen)
+    if comment is not None and "comment" in found:
         found["comment"] |= _comment(github, comment)
-    if label is not None:
+        actor = sender or _login(comment)
+    if label is not None and "label" in found:
         found["label"] |= {"name": label}
     if changes is not None:
         found["changes"] = changes
-    if about is not None:
-        login = sender or _login(about.author, about.by_app)
-        found["sender"] |= user_json(github.api_base, login)
+    if actor is not None:
+        found["sender"] |= user_json(github.api_base, actor)
     return found
 
 
-def _login(author: str, by_app: bool) -> str:
-    return author + "[bot]" if by_app else author
+def _login(item: Discussion | Comment) -> str:
+    return item.author + ("[bot]" if item.by_app else "")
 
 
 def _category(category: Category) -> Json:
@@ -95,7 +96,7 @@ def _discussion(github: FakeGitHub, found: Discussion) -> Json:
         "title": found.title, "body": found.body, "html_url": found.url,
         "repository_url": f"{github.api_base}/repos/{github.repository}",
         "category": _category(found.category), "locked": found.locked, "state": state,
-        "user": user_json(github.api_base, _login(found.author, found.by_app)),
+        "user": user_json(github.api_base, _login(found)),
         "comments": len(list(found.all_comments())),
         "created_at": stamp(found.created_at), "updated_at": stamp(found.updated_at),
         "answer_html_url": answer.url if answer else None,
@@ -110,7 +111,7 @@ def _comment(github: FakeGitHub, found: Comment) -> Json:
     return {
         "id": found.number, "node_id": found.id, "html_url": found.url, "body": found.body,
         "parent_id": parent.number if parent else None, "child_comment_count": len(found.replies),
-        "user": user_json(github.api_base, _login(found.author, found.by_app)),
+        "user": user_json(github.api_base, _login(found)),
         "discussion_id": found.discussion.number + 3_000_000,
         "created_at": stamp(found.created_at), "updated_at": stamp(found.updated_at),
     }  # fmt: skip

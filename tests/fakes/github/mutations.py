@@ -77,6 +77,11 @@ def _category(ctx: Context, node_id: str) -> Category:
     return found
 
 
+def _sender(ctx: Context) -> str:
+    """Return who a webhook says did it."""
+    return ctx.call.login + ("[bot]" if ctx.call.by_app else "")
+
+
 def create_discussion(ctx: Context, given: Json) -> Json:
     """Start a discussion; announcement categories are for writers."""
     if not isinstance(node(ctx, given["repositoryId"]), Repository):
@@ -97,11 +102,18 @@ def update_discussion(ctx: Context, given: Json) -> Json:
     found = _discussion(ctx, given["discussionId"])
     _need(ctx, "updateDiscussion", "read" if found.author == ctx.call.login else "write")
     _text(title=given.get("title"), body=given.get("body"))
-    if given.get("categoryId"):
-        found.category = _category(ctx, given["categoryId"])
+    category = _category(ctx, given["categoryId"]) if given.get("categoryId") else found.category
+    moved = {"category": {"from": {"name": found.category.name}}}
+    edited = {key: {"from": getattr(found, key)} for key in ("title", "body")
+              if given.get(key) not in (None, getattr(found, key))}  # fmt: skip
+    is_moved, found.category = category is not found.category, category
     found.title = given.get("title") or found.title
     found.body = given.get("body") or found.body
     found.updated_at = ctx.github.now()
+    if edited:
+        ctx.github.emit("discussion.edited", found, sender=_sender(ctx), changes=edited)
+    if is_moved:
+        ctx.github.emit("discussion.category_changed", found, sender=_sender(ctx), changes=moved)
     return {"discussion": found}
 
 
@@ -136,7 +148,10 @@ def update_comment(ctx: Context, given: Json) -> Json:
     found = _comment(ctx, given["commentId"])
     _need(ctx, "updateDiscussionComment", "read" if found.author == ctx.call.login else "write")
     _text(title=None, body=given["body"])
+    changes = {"body": {"from": found.body}}
     found.body, found.updated_at = given["body"], ctx.github.now()
+    ctx.github.emit("discussion_comment.edited", found.discussion, comment=found,
+                    sender=_sender(ctx), changes=changes)  # fmt: skip
     return {"comment": found}
 
 
@@ -162,7 +177,10 @@ def add_labels(ctx: Context, given: Json) -> Json:
     found = _discussion(ctx, given["labelableId"])
     _need(ctx, "addLabelsToLabelable", "triage")
     names = _labels(ctx, given["labelIds"])
-    found.labels += [name for name in dict.fromkeys(names) if name not in found.labels]
+    added = [name for name in dict.fromkeys(names) if name not in found.labels]
+    found.labels += added
+    for name in added:
+        ctx.github.emit("discussion.labeled", found, sender=_sender(ctx), label=name)
     return {"labelable": found}
 
 

@@ -185,5 +185,6 @@ class Pipeline:
         if work.call.kind == "rest" and answer.status == 200 and work.request.method == "GET":
             headers["ETag"] = etag = f'"{hashlib.sha1(raw).hexdigest()}"'
             if work.request.headers.get("If-None-Match") in (etag, "W/" + etag):
+                self.github.limits.used -= 1  # an answer that says nothing new costs no point
                 return web.Response(status=304, headers=headers)
         return web.Response(status=answer.status, body=raw, content_type=kind, headers=headers)

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from aiohttp import web
 
-from tests.fakes.github import hooks, site
+from tests.fakes.github import control, hooks, site
 from tests.fakes.github.app import App
 from tests.fakes.github.calls import Call, Violation
 from tests.fakes.github.errors import Json
@@ -21,6 +21,7 @@ from tests.fakes.github.faults import Faults, Hold, matches
 from tests.fakes.github.files import Files
 from tests.fakes.github.limits import Limits
 from tests.fakes.github.pipeline import Pipeline
+from tests.fakes.github.subscription import Subscription
 from tests.fakes.github.world import (
     LABELS,
     PERMISSIONS,
@@ -81,10 +82,12 @@ class FakeGitHub:
         self._port = port
         self._closing = asyncio.Event()
         self._waiters: list[asyncio.Event] = []
+        self.webhook: Subscription | None = None
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> FakeGitHub:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        control.add_routes(app, self)
         site.add_routes(app, self)
         app.router.add_route("*", "/{path:.*}", Pipeline(self).serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -103,6 +106,8 @@ class FakeGitHub:
         self._closing.set()
         for hold in self.holds:
             hold.drop()
+        if self.webhook is not None:
+            await self.webhook.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -132,6 +137,12 @@ class FakeGitHub:
         return [call for call in self.calls if call.kind == "mutation"]
 
     @property
+    def gaps_s(self) -> list[float]:
+        """Seconds from the start of each change (mutation or written file) to the next one's."""
+        at = [call.at for call in self.calls if call.changes]
+        return [late - early for early, late in itertools.pairwise(at)]
+
+    @property
     def documents(self) -> set[str]:
         """Every GraphQL document that was sent."""
         return {call.document for call in self.calls if call.document}
@@ -158,6 +169,7 @@ class FakeGitHub:
             by_app=by_app,
         )  # fmt: skip
         self.discussions.append(made)
+        self.emit("discussion.created", made)
         for text in comments:
             self.comment(made, text, "bob")
         return made
@@ -175,6 +187,7 @@ class FakeGitHub:
         )  # fmt: skip
         (discussion.comments if reply_to is None else reply_to.replies).append(made)
         discussion.updated_at = self.now()
+        self.emit("discussion_comment.created", discussion, comment=made)
         return made
 
     def mark_answer(self, discussion: Discussion, comment: Comment, by: str = "alice") -> None:
@@ -183,6 +196,7 @@ class FakeGitHub:
             one.is_answer = one is comment
         discussion.answer_chosen_at, discussion.answer_chosen_by = self.now(), by
         discussion.updated_at = self.now()
+        self.emit("discussion.answered", discussion, comment=comment, sender=by)
 
     def listed(self, items: Sequence[T]) -> list[T]:
         """Return what lists show already."""
@@ -202,14 +216,29 @@ class FakeGitHub:
                 return hold
         return None
 
+    def send_webhooks(self, url: str, secret: str) -> Subscription:
+        """From now on deliver every change to ``url``; ``webhook.deliveries`` lists them."""
+        self.webhook = Subscription(url, secret)
+        return self.webhook
+
+    def emit(
+        self, name: str, discussion: Discussion, *, comment: Comment | None = None,
+        sender: str | None = None, label: str | None = None, changes: Json | None = None,
+    ) -> None:  # fmt: skip
+        """Deliver a change where somebody listens."""
+        if self.webhook is not None:
+            payload = self.event(name, discussion, comment=comment, sender=sender, label=label,
+                                 changes=changes)  # fmt: skip
+            self.webhook.emit(name, payload)
+
     def event(
         self, name: str, discussion: Discussion | None = None, *, comment: Comment | None = None,
-        sender: str | None = None, sender_is_app: bool = False, label: str | None = None,
+        sender: str | None = None, label: str | None = None,
         changes: Json | None = None,
     ) -> Json:  # fmt: skip
         """Return the payload of ``discussion.created`` and the like; see ``hooks.event``."""
         return hooks.event(
-            self, name, discussion, comment=comment, sender=sender, sender_is_app=sender_is_app,
+            self, name, discussion, comment=comment, sender=sender,
             label=label, changes=changes,
         )  # fmt: skip
 
