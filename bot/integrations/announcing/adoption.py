@@ -6,7 +6,7 @@ of them and were not posted were missed, and wait. What was there before it stay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from bot.effects import Effect, Receipt, Told
 from bot.integrations.announcing.plan import digest_now, targets
 from bot.integrations.announcing.records import ADOPTED, GITHUB, Post, Record
-from bot.integrations.announcing.scene import Places
+from bot.integrations.announcing.scene import Places, Scene
 from bot.integrations.announcing.words import discussion_title
 from content.sources.article import short_key
 
@@ -23,7 +23,10 @@ RECENT_S = 86_400.0  # what was posted in one place alone by then was on its way
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A post of ours as it stands outside; ``key_short`` is the key it carries, ``at`` its time."""
+    """A post of ours as it stands outside; ``key_short`` is the key it carries, ``at`` its time.
+
+    ``done`` are the receipts of what was done with it besides: its crosspost, its thread.
+    """
 
     place: str
     key_short: str
@@ -31,14 +34,16 @@ class Found:
     at: float
     title: str = ""
     category: str = ""
+    done: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Adopting:
-    """Records to be kept, and posts with the effects that are done (None: still to be made)."""
+    """Records and posts to be kept, and the effects that are done."""
 
     records: list[Record] = field(default_factory=list)
-    posts: list[tuple[Post, Effect | None, Receipt]] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    effects: list[tuple[Effect, Receipt]] = field(default_factory=list)
 
 
 def adopt(
@@ -47,10 +52,11 @@ def adopt(
     found: Iterable[Found],
     where: Mapping[str | None, Places],
     now: float,
+    told: Callable[[list[Post]], Mapping[str, Told]] = lambda posts: {},
 ) -> Adopting:
     """What of ``found`` belongs to ``records`` whose ``posts`` (by short key) do not have it yet.
 
-    ``where`` says where articles of each topic go now.
+    ``where`` says where articles of each topic go now; ``told`` how effects of posts stand.
     """
     known = list(found)
     index = {(one.place, one.key_short): one for one in known}
@@ -64,7 +70,8 @@ def adopt(
         if mine and record.state in ("baseline", "waiting") and record.article.date is not None:
             earliest = min(earliest, record.article.date.timestamp())
         if mine or (record.by == ADOPTED and record.state == "announced"):
-            _take(adopting, record, held, mine, where[record.article.topic], first_at, now)
+            scene = Scene(record, tuple(held), told(held), where[record.article.topic], now)
+            _take(adopting, scene, mine, first_at)
         else:
             left.append(record)
     adopting.records += [
@@ -88,34 +95,38 @@ def _mine(
 
 
 def _take(
-    adopting: Adopting,
-    record: Record,
-    held: list[Post],
-    mine: list[tuple[Post, Found]],
-    where: Places,
-    first_at: Mapping[str, float],
-    now: float,
+    adopting: Adopting, scene: Scene, mine: list[tuple[Post, Found]], first_at: Mapping[str, float]
 ) -> None:
-    if record.state != "announced" and mine:
+    record, where, held = scene.record, scene.where, scene.posts
+    if record.state != "announced":
         at = min(one.at for _, one in mine)
         record = replace(record, state="announced", announced_at=at, by=ADOPTED)
-    taken = {post.target for post, _ in mine}
-    receipts = {post.target: Told("sent", dict(one.receipt), "", 0) for post, one in mine}
+    known = {post.target for post in (*held, *(post for post, _ in mine))}
     missing = [
         post for post in targets(record, where)
-        if post.target not in taken | {p.target for p in held}
-        and _owed(post, record, first_at, now)
+        if post.target not in known and _owed(post, record, first_at, scene.now)
     ]  # fmt: skip
     if not mine and not missing:
         return
-    every = [*held, *(post for post, _ in mine), *missing]
     adopting.records.append(replace(record, settled=False))
+    found = {post.target: _told(one.receipt) for post, one in mine}
+    found |= {f"{p.base}:{what}": _told(r) for p, one in mine for what, r in one.done.items()}
+    every = {post.target: post for post in (*held, *(post for post, _ in mine), *missing)}
+    receipts = {**scene.receipts, **found}
     for post, one in mine:
-        shown = digest_now(record, every, receipts, where, post)
-        post = replace(post, last=post.target, digest=shown if _in_step(record, one, where) else "")
+        shown = digest_now(record, list(every.values()), receipts, where, post)
+        made = replace(post, last=post.target, digest=shown if _in_step(record, one, where) else "")
+        adopting.posts.append(made)
         kind = "github.discussion" if post.place == GITHUB else "discord.post"
-        adopting.posts.append((post, Effect(post.target, kind, {}), dict(one.receipt)))
-    adopting.posts += [(post, None, {}) for post in missing]
+        adopting.effects.append((Effect(post.target, kind, {}), dict(one.receipt)))
+        for what, receipt in one.done.items():
+            effect = Effect(f"{post.base}:{what}", f"discord.{what}", {})
+            adopting.effects.append((effect, dict(receipt)))
+    adopting.posts += missing
+
+
+def _told(receipt: Mapping[str, JsonValue]) -> Told:
+    return Told("sent", dict(receipt), "", 0)
 
 
 def _in_step(record: Record, one: Found, where: Places) -> bool:

@@ -69,7 +69,7 @@ def compare(before: Before, polled: Polled, now: float) -> Change:
         held = before.known.get(article.key) or movers.take(article)
         if held is None:
             record = _new(before, polled, article, now)
-        elif held.article is article:
+        elif before.since is None and held.article == article:
             continue
         else:
             record = _seen(before, held, article, now)
