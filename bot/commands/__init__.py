@@ -7,10 +7,12 @@ import pkgutil
 
 from bot.command import Command
 
+HOME = "home"  # the package of the home servers' own commands, which are no tools
+
 
 def command_names() -> list[str]:
     """The names of all commands, without importing any."""
-    return sorted(info.name for info in pkgutil.iter_modules(__path__))
+    return sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name != HOME)
 
 
 def load_command(name: str) -> Command:

@@ -49,7 +49,7 @@ NEW_FILE = """INSERT OR REPLACE INTO run_files (run_id, name, media_type, size, 
 PURGE_ASKS = """DELETE FROM asks WHERE rowid IN (SELECT rowid FROM asks WHERE ended_at > 0
     AND asked_at < ? AND result_id NOT IN (SELECT id FROM results) LIMIT ?)"""
 PURGE_BATCH = 5_000  # rows a change
-HOUR_S = 3600.0
+KEPT_S = 86_400.0  # the longest window of a limit
 
 
 def add_run(
@@ -164,10 +164,10 @@ def orphans(db: Database) -> list[str]:
 
 
 def purge(db: Database, now: float) -> int:
-    """Remove asks whose results are gone, an hour later (limits count them), then runs without
+    """Remove asks whose results are gone, a day later (limits count them), then runs without
     asks; how many runs.
     """
-    db.conn.execute(PURGE_ASKS, [now - HOUR_S, PURGE_BATCH])
+    db.conn.execute(PURGE_ASKS, [now - KEPT_S, PURGE_BATCH])
     gone = "ended_at > 0 AND id NOT IN (SELECT run_id FROM asks)"
     db.conn.execute(f"DELETE FROM run_files WHERE run_id IN (SELECT id FROM runs WHERE {gone})")
     return db.conn.execute(f"DELETE FROM runs WHERE {gone}").rowcount
