@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -206,10 +207,10 @@ class GitHubClient:
         self, job: Job[T], scope: Scope | None, begin_by: float, over: Callable[[], None]
     ) -> T:
         """Run ``job`` and call ``over`` when it ended, also when nobody waits for it any more."""
-        loop = asyncio.get_running_loop()
+        loop, given_up = asyncio.get_running_loop(), threading.Event()
         try:
             self.holds.check(scope)  # it may have been set while this waited for its turn
-            future = self._thread.submit(self._work, job, begin_by)
+            future = self._thread.submit(self._work, job, begin_by, given_up)
         except BaseException:
             over()
             raise
@@ -219,18 +220,22 @@ class GitHubClient:
                 loop.call_soon_threadsafe(over)
 
         future.add_done_callback(ended)
-        result = await asyncio.wrap_future(future)
+        try:
+            result = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
         self._refusals = 0
         self.holds.clear("account")
         return result
 
-    def _work(self, job: Job[T], begin_by: float) -> T:
+    def _work(self, job: Job[T], begin_by: float, given_up: threading.Event) -> T:
         """On the thread: log in where that is needed, and send one request."""
         try:
             requester = self._connection.ready()
         except Exception as error:
             raise NotSent from error
-        if time.monotonic() > begin_by:
+        if time.monotonic() > begin_by or given_up.is_set():
             raise Later("logging in took too long", BUSY_S)
         try:
             return job(requester)

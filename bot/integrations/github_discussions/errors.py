@@ -118,8 +118,9 @@ def data_of(error: Exception) -> dict[str, Any]:
 
 
 def errors_in(data: Any) -> list[Mapping[str, Any]]:
-    """The entries of GraphQL's ``errors``."""
-    found = data.get("errors") if isinstance(data, dict) else None
+    """The entries of GraphQL's ``errors``; REST has a ``message``, and others of that name."""
+    graphql = isinstance(data, dict) and "message" not in data
+    found = data.get("errors") if graphql else None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 

@@ -11,12 +11,12 @@ import hashlib
 from urllib.parse import quote
 
 from bot.integrations.github_discussions.client import GitHubClient, Unclear
-from bot.integrations.github_discussions.errors import Denied, Missing
+from bot.integrations.github_discussions.errors import Denied, Missing, tell
 from bot.outbox import Effect, Later, Never, Receipt
 from bot.posting import RepositoryFile
 
-AGAIN_S = 1.0
-TAKEN = (409, 422)  # it is there already, or the branch moved on meanwhile
+MOVED = 409  # the branch went on meanwhile
+TAKEN = (MOVED, 422)  # or it is there already
 
 
 class Files:
@@ -39,8 +39,6 @@ class Files:
             made = await self._client.put(self._path(file), body, "files")
         except (Denied, Missing) as error:
             raise self._refused(error) from error
-        except Never as error:
-            return await self._stored(file, error)
         except Exception as error:
             if getattr(error, "status", None) not in TAKEN:
                 raise
@@ -68,7 +66,9 @@ class Files:
         try:
             _, content = await self._client.get(self._path(file), {"ref": self._branch})
         except Missing:
-            raise Later("the branch of the pictures moved on meanwhile", AGAIN_S) from refusal
+            if getattr(refusal, "status", None) == MOVED:
+                raise Later("the branch of the pictures moved on meanwhile") from refusal
+            raise Never(tell(refusal)) from refusal
         if not _same(content, file):
             raise Never(f"another file is stored as {file.path}") from refusal
         return {"url": _address(content)}

@@ -67,6 +67,10 @@ class Holds:
             self._until.pop(name, None)
             self._sentences.pop(name, None)
 
+    def sentence(self, name: str) -> str:
+        """What was said of that; "" where nothing was."""
+        return self._sentences.get(name, "")
+
     def named(self, prefix: str) -> list[str]:
         """The names of what is to be repaired that begin so."""
         return [name for name in self._sentences if name.startswith(prefix)]

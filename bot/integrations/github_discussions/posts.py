@@ -6,7 +6,7 @@ import asyncio
 
 from bot.integrations.github_discussions import documents
 from bot.integrations.github_discussions.errors import Denied, Missing
-from bot.integrations.github_discussions.repository import Repository
+from bot.integrations.github_discussions.repository import DENIED, Repository
 from bot.integrations.github_discussions.text import as_body, as_title, carries
 from bot.integrations.github_discussions.walking import BEFORE_S, created_since
 from bot.integrations.github_discussions.words import Node
@@ -40,11 +40,12 @@ class Discussions:
                 documents.CREATE, given, "discussions", posts=True
             )
         except Denied as error:
-            raise self._house.denied("discussions", error) from error
+            raise self._house.denied("discussions", error, post.category) from error
         except Missing as error:
             # The category, most likely: it is looked for again when its turn comes.
             self._house.forget()
             raise Later(str(error), self._house.client.holds.hold_s) from error
+        self._house.client.holds.clear(DENIED + post.category, DENIED)
         return _receipt(made["discussion"], post.category)
 
     async def find(self, effect: Effect, since: float) -> Receipt | None:

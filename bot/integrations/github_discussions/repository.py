@@ -16,7 +16,7 @@ from bot.outbox import Later
 
 log = logging.getLogger(__name__)
 
-CATEGORY = "category "
+CATEGORY, DENIED = "category ", "denied "
 LABELS_S = 600.0
 BOT = "[bot]"
 
@@ -80,10 +80,7 @@ class Repository:
             data = {}
         self._learn_login(data.get("viewer") or {})
         found = data.get("repository")
-        if not found:
-            self.known = Known()
-            raise self.client.holds.hold("discussions", self._hidden())
-        self.known = _known(found)
+        self.known = _known(found) if found else Known()
         for name in self.client.holds.named(CATEGORY):
             if name.removeprefix(CATEGORY).lower() in self.known.categories:
                 self.client.holds.clear(name)
@@ -92,10 +89,9 @@ class Repository:
 
     async def ready(self) -> Known:
         """What is known, looked at anew where the last look found the repository closed."""
+        self.client.holds.check("discussions")
         known = self.known
-        if known is None or not known.id or known.archived or not known.discussions:
-            if not self._may_look() and known is not None:
-                self._check(known)
+        if known is None or self._closed(known):
             known = await self.look()
         return known
 
@@ -116,26 +112,34 @@ class Repository:
     async def label_ids(self, names: list[str]) -> dict[str, str]:
         """Those of ``names`` that exist, as they are written there, with their node ids."""
         if time.monotonic() - self._labels_at > LABELS_S:
-            labels: dict[str, tuple[str, str]] = {}
-            after: str | None = None
-            while True:
-                given = {**self.variables, "after": after}
-                page = (await self.client.read(documents.LABELS, given))["repository"]["labels"]
-                labels |= {n["name"].lower(): (n["name"], n["id"]) for n in page["nodes"] if n}
-                if not page["pageInfo"]["hasNextPage"]:
-                    break
-                after = page["pageInfo"]["endCursor"]
-            self._labels, self._labels_at = labels, time.monotonic()
+            try:
+                self._labels = await self._read_labels()
+            except (Missing, Denied) as error:
+                raise Later(f"labels cannot be read: {error}", self.client.holds.hold_s) from error
+            self._labels_at = time.monotonic()
         known = (self._labels.get(name.lower()) for name in names)
         return dict(one for one in known if one is not None)
+
+    async def _read_labels(self) -> dict[str, tuple[str, str]]:
+        labels: dict[str, tuple[str, str]] = {}
+        after: str | None = None
+        while True:
+            given = {**self.variables, "after": after}
+            page = (await self.client.read(documents.LABELS, given))["repository"]["labels"]
+            labels |= {n["name"].lower(): (n["name"], n["id"]) for n in page["nodes"] if n}
+            if not page["pageInfo"]["hasNextPage"]:
+                return labels
+            after = page["pageInfo"]["endCursor"]
 
     def forget(self) -> None:
         """Something that was known is no longer there."""
         self._labels_at = float("-inf")
         self.known = None
 
-    def denied(self, scope: Scope, error: Denied) -> Later:
-        """What to raise, and to tell the maintainers, where GitHub refuses a change."""
+    def denied(self, scope: Scope, error: Denied, place: str = "") -> Later:
+        """What to raise, and to tell the maintainers, where GitHub refuses a change; ``place``
+        is the category it was for, if that may be the reason.
+        """
         words = str(error).lower()
         if "archived" in words:
             return self.client.holds.hold("discussions", self._archived())
@@ -154,20 +158,30 @@ class Repository:
         )
         if "not accessible" in words or "scopes" in words:
             return self.client.holds.hold("discussions", sentence)
-        return self.client.holds.name("post", sentence)
+        return self.client.holds.name(DENIED + place, sentence)
 
     def _may_look(self) -> bool:
         """Three looks in ten minutes at most, however much waits."""
         return time.monotonic() - self._looked_at >= self.client.holds.hold_s * 2 / 3
 
     def _check(self, known: Known) -> None:
-        """Raise ``Later`` where it takes no posts."""
+        """Raise ``Later`` where it takes no posts; end what held them for that, where it does."""
+        sentence = self._closed(known)
+        if sentence:
+            raise self.client.holds.hold("discussions", sentence)
+        if self.client.holds.sentence("discussions") in self._closings():
+            self.client.holds.clear("discussions")
+
+    def _closed(self, known: Known) -> str:
+        """Why it takes no posts; "" when it does."""
         if not known.id:
-            raise self.client.holds.hold("discussions", self._hidden())
+            return self._hidden()
         if known.archived:
-            raise self.client.holds.hold("discussions", self._archived())
-        if not known.discussions:
-            raise self.client.holds.hold("discussions", self._disabled())
+            return self._archived()
+        return "" if known.discussions else self._disabled()
+
+    def _closings(self) -> tuple[str, str, str]:
+        return self._hidden(), self._archived(), self._disabled()
 
     def _learn_login(self, viewer: Node) -> None:
         login = str(viewer.get("login") or "")

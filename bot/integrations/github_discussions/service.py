@@ -26,10 +26,10 @@ from config.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# An attempt may go out TURN_S after it began, take TIMEOUT_S to connect and be worked on for the
-# 10 s after which GitHub gives up: 32 s. Lists were never seen to be 13 s behind.
+# A request leaves SEND_LIMIT_S after its attempt began at the latest, may take TIMEOUT_S to connect
+# and is worked on for the 10 s after which GitHub gives up: 42 s.
 GRACE_S = 45.0
-SEND_LIMIT_S = 30.0
+SEND_LIMIT_S = 20.0
 LOOK_EVERY_S = 600.0
 
 T = TypeVar("T")
