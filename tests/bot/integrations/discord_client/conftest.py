@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,7 @@ class World:
     tracebacks: int = 0  # how many this test is meant to log
     jobs: FakeJobs | None = None
     grace_s: float = 1.0  # before a message of unknown fate is looked for
-    extra: Callable[[DiscordParts, Outbox], DiscordParts] | None = None  # what a test adds
+    extra: Callable[[DiscordParts, Outbox], Awaitable[DiscordParts]] | None = None
 
     @asynccontextmanager
     async def bot(
@@ -95,7 +95,7 @@ class World:
             jobs=self.jobs,
         )
         if self.extra is not None:
-            parts = self.extra(parts, outbox)
+            parts = await self.extra(parts, outbox)
         service = DiscordService(parts)
         service.answers.register(outbox, grace_s=self.grace_s)
         delivering = asyncio.create_task(outbox.run())
