@@ -37,7 +37,8 @@ class Fix(BaseModel):
     """A change of the request that would work, one press away ("Use 2 GPUs").
 
     ``detail`` says how well, for the text above the buttons ("9 users"). ``optional``: the answer
-    is good without it.
+    is good without it. ``in_place``: its asker sees the next answer in the place of this one, as
+    when a page is turned.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +47,7 @@ class Fix(BaseModel):
     changes: Mapping[str, JsonValue]
     detail: str = ""
     optional: bool = False
+    in_place: bool = False
 
 
 class Refusal(BaseModel):

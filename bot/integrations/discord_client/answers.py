@@ -45,11 +45,14 @@ SAVING_S = 1.5  # a press is to be answered within 3 s, also where the disk is s
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One wish to run a command. ``in_place``: a refusal may replace the refusal it repairs."""
+    """One wish to run a command. ``in_place``: a refusal may replace the refusal it repairs;
+    ``turns``: the answer takes the place of the one under which it was asked for.
+    """
 
     command: Command
     inputs: Mapping[str, JsonValue]
     in_place: bool = False
+    turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Answers:
             view=self.offering(ask.command, answer(ask.command, outcome), reply.interaction),
             shown=self.shown(outcome.id, public=not private),
             private=hidden,
-            in_place=ask.in_place and hidden and reply.stage is Stage.NOTHING,
+            in_place=_in_place(ask, outcome, hidden) and reply.stage is Stage.NOTHING,
             outcome=outcome,
         )
         if not outcome.unfinished:
@@ -207,3 +210,8 @@ class Answers:
         if wait_s > 0 or guild is None or guild in settings.home_guild_ids:
             return wait_s
         return self._parts.limiter.wait_s(f"discord:guild:{guild}", settings.foreign_per_minute)
+
+
+def _in_place(ask: Ask, outcome: Outcome, hidden: bool) -> bool:
+    """Whether the answer may stand where the one before it stands; a refusal hides no answer."""
+    return (ask.in_place and hidden) or (ask.turns and outcome.refusal is None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import discord
 
-from bot.command import Command, answer, repaired
+from bot.command import Command, answer, fixes_of, repaired
 from bot.integrations.discord_client.answers import Answers, Ask, Showing
 from bot.integrations.discord_client.discuss import FORM, Discuss
 from bot.integrations.discord_client.following import Followed, Following, view_of
@@ -76,6 +76,11 @@ class Press:
         """Whether the message under which it was pressed is for one person alone."""
         message = self.interaction.message
         return message is not None and message.flags.ephemeral
+
+    @property
+    def by_asker(self) -> bool:
+        """Whether the answer is for the one who pressed."""
+        return self.row.user_id == str(self.interaction.user.id)
 
     def outcome(self) -> Outcome:
         """The answer as it was kept."""
@@ -151,12 +156,17 @@ class Buttons:
             await self._answers.show(press.reply, showing)
 
     async def _fix(self, press: Press) -> None:
+        outcome = press.outcome()
         try:
-            inputs = repaired(press.outcome(), int(press.argument or -1))
+            place = int(press.argument or -1)
+            inputs = repaired(outcome, place)
         except (LookupError, ValueError):
             await press.reply.answer(notice(UNKNOWN), private=True)
             return
-        await self._answers.give(press.reply, Ask(press.command, inputs, self._replaces(press)))
+        # Another person who turns the page gets an answer of their own.
+        turns = fixes_of(outcome)[place].in_place and press.by_asker
+        ask = Ask(press.command, inputs, self._replaces(press), turns)
+        await self._answers.give(press.reply, ask)
 
     def _replaces(self, press: Press) -> bool:
         """A refusal that only its asker sees makes room for the next; an answer stays."""

@@ -64,7 +64,7 @@ class Sources:
             return polled
 
     async def told(self, polled: Polled) -> None:
-        """The problems of ``polled`` were reported: they are not new again, even after a restart."""
+        """The problems of ``polled`` were reported: they are not new again, nor after a restart."""
         reported = reported_after(polled, self._reported)
         if reported != self._reported:
             await self._store.set_fact(REPORTED, json.dumps(sorted(reported)))
