@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.integrations.announcing.records import Record
-from content.sources.article import Article, Problem
+from content.sources.article import Article, Problem, short_key
 
 MISTAKE_LEAST = 2  # articles gone at once from a source, and more than half of it
 
@@ -65,10 +65,11 @@ def compare(before: Before, polled: Polled, now: float) -> Change:
     articles = {article.key: article for article in reversed(polled.articles)}
     change = Change()
     movers = _Movers(before.known, articles)
+    shorts = {record.short for record in before.known.values()}
     for article in articles.values():
         held = before.known.get(article.key) or movers.take(article)
         if held is None:
-            record = _new(before, polled, article, now)
+            record = _new(before, polled, article, now, shorts)
         elif before.since is None and held.article == article:
             continue
         else:
@@ -80,12 +81,15 @@ def compare(before: Before, polled: Polled, now: float) -> Change:
     return change
 
 
-def _new(before: Before, polled: Polled, article: Article, now: float) -> Record:
+def _new(before: Before, polled: Polled, article: Article, now: float, shorts: set[str]) -> Record:
     at = datetime.fromtimestamp(now, UTC)
     old = article.source not in before.read or _returned(before, polled, article)
     old = old and article.shows(at) and not _since(before, article)
+    short = article.short_key
+    if short in shorts:  # of one that was at this address and moved
+        short = short_key(f"{article.key} {now}")
     return Record(
-        article.key, article.short_key, article, "baseline" if old else "waiting",
+        article.key, short, article, "baseline" if old else "waiting",
         article.state == "draft", first_seen_at=now,
     )  # fmt: skip
 
@@ -184,11 +188,6 @@ def _same(one: Article, other: Article) -> bool:
 
 def _title(article: Article) -> str:
     return " ".join(article.title.casefold().split())
-
-
-def by_key(records: Iterable[Record]) -> dict[str, Record]:
-    """Records by their key."""
-    return {record.key: record for record in records}
 
 
 def oldest_first(records: Sequence[Record]) -> list[Record]:

@@ -116,10 +116,13 @@ def told_of(db: Database, posts: Iterable[Post]) -> dict[str, Told]:
     return {key: row.told for key, row in rows if row is not None}
 
 
-def put_record(db: Database, record: Record, was: str = "") -> None:
-    """Keep it as it is now; ``was`` is its key until now, if it moved."""
-    if was and was != record.key:
-        db.conn.execute("DELETE FROM articles WHERE key = ?", [was])
+def forget(db: Database, key: str) -> None:
+    """Free the key of an article that goes on under another one."""
+    db.conn.execute("DELETE FROM articles WHERE key = ?", [key])
+
+
+def put_record(db: Database, record: Record) -> None:
+    """Keep it as it is now."""
     values = [
         record.key, record.short, record.article.model_dump_json(), record.article.fingerprint,
         record.state, int(record.withdrawn), int(record.settled), record.first_seen_at,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.community.words import Community
+from bot.integrations.announcing.finding import Finder
+from bot.integrations.announcing.records import GITHUB
 from bot.integrations.announcing.scene import Channel, Places
 from content.site import Site
 
 GENERAL = ("announcements", "general")  # where a topic without a category of its own goes
+
+
+Wheres = dict[str | None, Places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +28,53 @@ class Reach:
     github_heard_at: float = 0.0
 
 
+class Whereabouts:
+    """Asks the settings and GitHub's categories each time anew. ``heard_at``: when GitHub last did
+    something.
+    """
+
+    def __init__(
+        self, site: Site, community: Community, categories: Callable[[], list[str]], finder: Finder
+    ) -> None:
+        self.heard_at = 0.0
+        self._site = site
+        self._community = community
+        self._categories = categories
+        self._finder = finder
+
+    def of(self, topics: Iterable[str | None]) -> Wheres:
+        """Where articles of each of these topics go now."""
+        finder = self._finder
+        names = tuple(self._categories()) if finder.github else ()
+        known = frozenset(finder.known)
+        reach = Reach(finder.github, finder.discord, known, names, self.heard_at)
+        return {topic: places(self._site, self._community, topic, reach) for topic in set(topics)}
+
+    def of_one(self, topic: str | None) -> Places:
+        """Where articles of that topic go now."""
+        return self.of([topic])[topic]
+
+    def asked(self) -> list[str]:
+        """Every place that is used for announcements."""
+        github = [GITHUB] if self._finder.github else []
+        channels = self._community.channels("announcements") if self._finder.discord else []
+        return [*github, *dict.fromkeys(setting.channel_id for setting in channels)]
+
+    def moderators(self) -> list[tuple[str, str]]:
+        """Where moderators are told (guild, channel)."""
+        if not self._finder.discord:
+            return []
+        found = self._community.channels("moderators")
+        return list(dict.fromkeys((one.guild_id, one.channel_id) for one in found))
+
+
 def places(site: Site, community: Community, topic_id: str | None, reach: Reach) -> Places:
     """Where an article of that topic goes."""
     topic = site.topic(topic_id) if topic_id else None
     current = topic.id if topic is not None else topic_id
     return Places(
         topic=topic.name if topic is not None else "",
-        github=reach.github and "gh" in reach.known,
+        github=reach.github and GITHUB in reach.known,
         wants_github=reach.github,
         category=category(site, community, current, reach.categories) if reach.github else "",
         github_heard_at=reach.github_heard_at,
