@@ -53,6 +53,11 @@ class Names:
     channels: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
 
+    def of(self, kind: str, id: str) -> str:
+        """The name of a user, channel or role; "" where it is not known."""
+        known = {"user": self.users, "channel": self.channels, "role": self.roles}
+        return known[kind].get(id, "")
+
 
 def github_chat(content: str, names: Names) -> str:
     """A message of Discord as Markdown; what it hides behind spoilers follows below, folded."""
@@ -65,6 +70,13 @@ def github_chat(content: str, names: Names) -> str:
         for place, words in enumerate(chat.hidden, 1)
     ]
     return "\n\n".join(part for part in (body, *hidden) if part)
+
+
+def plain_chat(content: str, names: Names) -> str:
+    """The words alone, for a title or a preview: ids are names, and no marks are left."""
+    text = visible(content.replace("\r\n", "\n"))
+    text = _INLINE.sub(lambda found: _plain(found, names), text)
+    return re.sub(r"```(?:[\w+#.-]{1,20}\n)?|\*{2,}|__|~~|\|\||`", "", text)
 
 
 def github_quote(markdown: str) -> str:
@@ -159,6 +171,24 @@ class _Chat:
     def _spoiler(self, found: re.Match[str]) -> str:
         self.hidden.append(found[1])
         return self.keep(f"{HIDDEN} (hidden {len(self.hidden)})")
+
+
+def _plain(found: re.Match[str], names: Names) -> str:
+    kind = found.lastgroup or ""
+    value = found[kind]
+    match kind:
+        case "target":
+            return found["label"]
+        case "time":
+            return _instant(int(value))
+        case "emoji":
+            return f":{value}:"
+        case "command":
+            return f"/{value}"
+        case "user" | "channel" | "role":
+            name = names.of(kind, value) or UNKNOWN[kind]
+            return f"#{name}" if kind == "channel" else name
+    return value
 
 
 def _escaped(found: re.Match[str]) -> str:

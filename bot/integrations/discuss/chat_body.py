@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from bot.discussing import Chat, ChatMessage, Scope
 from bot.integrations.discuss.fit import fitted
-from bot.render.chat import Names, github_chat, github_quote
+from bot.render.chat import Names, github_chat, github_quote, plain_chat
 from bot.render.github import github_code, github_line, github_link
 from bot.render.markup import visible
-from bot.view import Block, Bold, Heading, Note, Span, Text, View
+from bot.view import Block, Bold, Heading, Note, Text, View
 
 TITLE = 100  # characters of a suggested title
 SHOWN = 700  # characters of each message in a preview
@@ -23,7 +23,8 @@ def chat_title(chat: Chat) -> str:
     """The thread's name, else the first line of what was said."""
     if chat.thread_name:
         return visible(chat.thread_name)[:TITLE]
-    lines = (line.strip(" #>*_`-~|") for line in visible(chat.message.content).splitlines())
+    words = plain_chat(chat.message.content, _names(chat))
+    lines = (line.strip(" #>*-") for line in words.splitlines())
     first = next((line for line in lines if line), f"From #{chat.channel_name}")
     return first if len(first) <= TITLE else f"{first[: TITLE - 1].rstrip()}…"
 
@@ -31,7 +32,7 @@ def chat_title(chat: Chat) -> str:
 def chat_body(chat: Chat, scope: Scope, posted_by: str) -> str:
     """The Discussion's text. Each message is quoted, so that nothing in it reaches beyond it."""
     messages = chat.thread if scope == "thread" and chat.thread else (chat.message,)
-    names = Names(chat.users, chat.channels, chat.roles)
+    names = _names(chat)
     blocks = [part for message in messages for part in _said(message, names)]
     if scope == "thread" and chat.left_out:
         blocks.append(f"*{chat.left_out:,} later messages are in Discord.*")
@@ -45,7 +46,7 @@ def chat_preview(chat: Chat) -> View:
     blocks: list[Block] = [
         Heading((Bold("Post this to Discussions?"),)),
         Text((Bold(message.author), f"{where}, {_when(message.at)}:")),
-        Text((_shown(message),)),
+        Text((_shown(message, _names(chat)),)),
     ]
     blocks += [Note((f"Attached: {', '.join(message.attachments)} (named, not copied)",))] * bool(
         message.attachments
@@ -86,8 +87,12 @@ def _when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
 
 
-def _shown(message: ChatMessage) -> Span:
-    text = " ".join(message.content.split(" ")).strip() or "(no text)"
+def _names(chat: Chat) -> Names:
+    return Names(chat.users, chat.channels, chat.roles)
+
+
+def _shown(message: ChatMessage, names: Names) -> str:
+    text = plain_chat(message.content, names).strip() or "(no text)"
     return text if len(text) <= SHOWN else f"{text[:SHOWN].rstrip()} …"
 
 
