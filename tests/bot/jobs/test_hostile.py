@@ -177,6 +177,7 @@ async def test_cards_that_claim_to_be_another_or_are_malformed_are_not_shown(
     assert [(line.name, line.version) for line in bot.jobs.workers()] == [("alice", "test")]
 
 
+@pytest.mark.slow
 async def test_a_refusal_of_a_worker_is_cut_to_what_a_tool_of_ours_says(
     bot: Bot, broker: Broker
 ) -> None:

@@ -94,6 +94,7 @@ async def test_a_run_goes_on_under_the_next_bot_where_it_was(
             await bot.until(result_id, "cancelled")
 
 
+@pytest.mark.slow
 async def test_a_bot_that_ends_between_commit_and_publication_leaves_it_to_the_next(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def fails_once(monkeypatch: pytest.MonkeyPatch, bot: Bot) -> None:
     monkeypatch.setattr(dispatcher, "change", fail)
 
 
+@pytest.mark.slow
 async def test_a_lost_run_is_resubmitted_although_the_disk_was_full_for_a_moment(
     bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ async def test_a_cancelled_run_ends_although_the_disk_was_full_for_a_moment(
         await bot.until(result_id, "cancelled")
 
 
+@pytest.mark.slow
 async def test_jobs_that_the_broker_forgot_are_published_again(bot: Bot, broker: Broker) -> None:
     async with puppet(broker, "alice") as alice, puppet(broker, "bob") as bob:
         running, waiting, last = [await bot.ask() for _ in range(3)]
@@ -195,6 +198,7 @@ async def test_jobs_that_the_broker_forgot_are_published_again(bot: Bot, broker:
         assert sorted(await bot.answers()) == sorted((running, waiting, last))
 
 
+@pytest.mark.slow
 async def test_a_forgotten_job_is_not_started_again_while_its_worker_may_still_run_it(
     bot: Bot, broker: Broker
 ) -> None:
@@ -249,6 +253,7 @@ async def test_after_three_lost_attempts_the_person_gets_a_clear_sentence(
     assert await bot.answers() == [result_id]
 
 
+@pytest.mark.slow
 async def test_three_attempts_that_the_broker_forgot_are_enough_too(
     bot: Bot, broker: Broker
 ) -> None:
@@ -265,6 +270,7 @@ async def test_three_attempts_that_the_broker_forgot_are_enough_too(
         await bot.until(result_id, "failed")
 
 
+@pytest.mark.slow
 async def test_leftover_messages_of_runs_that_are_over_go(bot: Bot, broker: Broker) -> None:
     async with puppet(broker, "alice") as alice:
         result_id = await bot.ask()
@@ -276,6 +282,7 @@ async def test_leftover_messages_of_runs_that_are_over_go(bot: Bot, broker: Brok
         assert await alice.pull() is None
 
 
+@pytest.mark.slow
 async def test_a_message_that_nobody_is_given_is_replaced(bot: Bot, broker: Broker) -> None:
     async with puppet(broker, "alice") as alice:
         result_id = await bot.ask()
@@ -295,6 +302,7 @@ async def test_a_message_that_nobody_is_given_is_replaced(bot: Bot, broker: Brok
         assert await messages(broker) == 0
 
 
+@pytest.mark.slow
 async def test_what_an_outdated_worker_gave_back_counts_no_attempt(
     bot: Bot, broker: Broker
 ) -> None:

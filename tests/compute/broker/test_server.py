@@ -189,6 +189,7 @@ def test_a_lost_address_file_does_not_make_a_second_server_on_the_same_store(fol
     assert pid_of(folder) not in (None, old)
 
 
+@pytest.mark.slow
 def test_a_frozen_half_started_server_is_replaced(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ async def test_a_key_holds_one_value_and_results_of_full_size_fit(js: JetStreamC
     assert (await js.stream_info("KV_state")).state.messages == 1
 
 
+@pytest.mark.slow
 async def test_one_workers_files_are_bounded(js: JetStreamContext) -> None:
     await everything(js, Timing())
     assert (await js.stream_info("OBJ_artefacts-box")).config.max_bytes == STORE_BYTES
