@@ -14,7 +14,7 @@ from bot.command import Command
 from bot.integrations.discuss.fit import MOST, fitted, size
 from bot.line import command_line
 from bot.render.chat import github_fence
-from bot.render.github import github_line, github_markdown
+from bot.render.github import github_line, github_markdown, html_text
 from bot.runner import Outcome
 from bot.view import Anchor, Block, Bold, Button, Chart, Heading, Link, Note, Span, View, plain
 
@@ -48,9 +48,11 @@ def answer_view(command: Command, outcome: Outcome, base_url: str) -> View:
 
 def title_of(command: Command, view: View) -> str:
     """``Throughput: 1,480 output tokens/s on 2x H100``."""
-    said = next((plain(b.words) for b in view.blocks if isinstance(b, Heading)), command.name)
-    title = " ".join(f"{command.tool.title}: {said}".split())
-    return title if len(title) <= TITLE else f"{title[: TITLE - 1].rstrip()}…"
+    said = next((plain(b.words) for b in view.blocks if isinstance(b, Heading)), "an answer")
+    title = " ".join(f"{command.name.capitalize()}: {said}".split())
+    if len(title) <= TITLE:
+        return title
+    return f"{title[:TITLE].rpartition(' ')[0] or title[:TITLE]}…"
 
 
 def result_body(command: Command, outcome: Outcome, telling: Telling) -> str:
@@ -91,15 +93,27 @@ def _leads(block: Block, base_url: str) -> bool:
 def _blocks(view: View, telling: Telling) -> Iterator[str]:
     """One piece of Markdown a block; a chart without a picture is drawn in characters."""
     pictures = iter(telling.pictures)
+    drawn = 0
     for block in view.blocks:
         picture = next(pictures, "") if isinstance(block, Chart) else ""
         if isinstance(block, Chart) and not picture:
-            yield f"**{github_line(block.title)}**"
-            yield github_fence(_bars(block), "text")
-            yield from filter(None, [github_line(block.alt)])
+            drawn += 1
+            yield from _in_characters(block, folded=drawn > 1)
         else:
             made = github_markdown(View((block,)), telling.base_url, (picture,))
             yield from filter(None, [made])
+
+
+def _in_characters(chart: Chart, *, folded: bool) -> Iterator[str]:
+    """Bars, and its numbers in words for whoever cannot see them; all but the first folded."""
+    bars = github_fence(_bars(chart), "text")
+    words = f"<details><summary>In words</summary>\n\n{github_line(chart.alt)}\n\n</details>"
+    parts = [bars, *([words] if chart.alt.strip() else [])]
+    if folded:
+        inside = "\n\n".join(parts)
+        yield f"<details><summary>{html_text(chart.title)}</summary>\n\n{inside}\n\n</details>"
+    else:
+        yield from (f"**{github_line(chart.title)}**", *parts)
 
 
 def _bars(chart: Chart) -> str:
