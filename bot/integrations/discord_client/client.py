@@ -78,6 +78,8 @@ class K2CClient(discord.Client):
         self._store = parts.store
         self._channels_changed = parts.channels_changed
         self._signed_in_at = -IDENTIFY_EVERY_S
+        self.absent: set[int] = set()  # home servers that have not taken their commands yet
+        keep_forms_out_of_the_log()
 
     async def setup_hook(self) -> None:
         """After login, before the gateway."""
@@ -118,7 +120,11 @@ class K2CClient(discord.Client):
         self._changed(guild)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """A server is there (again), with its channels and roles."""
+        """A server is there (again), with its channels and roles. In the 2 s after signing in the
+        library takes one that we join for one that came back.
+        """
+        if guild.id in self.absent and await sync_home(self.tree, self._store, guild):
+            self.absent.discard(guild.id)
         self._changed(guild)
 
     async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
@@ -157,6 +163,13 @@ class K2CClient(discord.Client):
         await self.following.close()
         await self.discuss.close()
         await self.close()
+
+
+def keep_forms_out_of_the_log() -> None:
+    """At DEBUG the library logs every event whole, with what is typed into a form: keys, too."""
+    gateway = logging.getLogger("discord.gateway")
+    if gateway.getEffectiveLevel() < logging.INFO:
+        gateway.setLevel(logging.INFO)
 
 
 class DiscordService:
@@ -250,7 +263,7 @@ class DiscordService:
                 return
             try:
                 homes = self._parts.settings.home_guild_ids
-                await sync_everywhere(client.tree, self._parts.store, homes)
+                client.absent = await sync_everywhere(client.tree, self._parts.store, homes)
             except (*UNREACHABLE, discord.HTTPException) as error:
                 if not _passing(error):
                     raise DiscordRefused(f"Discord refuses the commands: {error}.") from None

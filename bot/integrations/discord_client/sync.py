@@ -27,9 +27,9 @@ NOT_THERE = (
 
 async def sync_everywhere(
     tree: app_commands.CommandTree[Any], store: Store, homes: Iterable[int]
-) -> None:
+) -> set[int]:
     """The commands of every server, those of the home servers, and none any more in a server that
-    is no longer one. Raises as ``sync_commands`` does, but for a server that we are not in.
+    is no longer one. The home servers that do not take theirs; else it raises as ``sync_commands``.
     """
     await sync_commands(tree, store)
     prefix = f"discord.commands.{tree.client.application_id}."
@@ -38,23 +38,27 @@ async def sync_everywhere(
         return [key for (key,) in db.conn.execute(REMEMBERED, [f"{prefix}[0-9]*"])]
 
     former = {int(key.removeprefix(prefix)) for key in await store.read(keys)}
-    homes = set(homes)
+    homes, absent = set(homes), set()
     for home in homes:
-        if home in former or tree.get_commands(guild=discord.Object(home)):
-            await sync_home(tree, store, discord.Object(home))
+        known = home in former or tree.get_commands(guild=discord.Object(home))
+        if known and not await sync_home(tree, store, discord.Object(home)):
+            absent.add(home)
     for guild_id in former - homes:
         await sync_home(tree, store, discord.Object(guild_id))
         await store.set_fact(f"{prefix}{guild_id}", "")
+    return absent
 
 
 async def sync_home(
     tree: app_commands.CommandTree[Any], store: Store, guild: discord.abc.Snowflake
-) -> None:
+) -> bool:
     """The commands of one home server; where we are not, the log says so and joining syncs it."""
     try:
         await sync_commands(tree, store, guild)
     except (discord.Forbidden, discord.NotFound) as error:
         log.warning(NOT_THERE, guild.id, error)
+        return False
+    return True
 
 
 async def sync_commands(
