@@ -18,7 +18,7 @@ from bot.integrations.github_discussions.holds import HOLD_S
 from bot.integrations.github_discussions.posts import Discussions, Edits, LabelSetter
 from bot.integrations.github_discussions.repository import BOT, Repository
 from bot.integrations.github_discussions.trees import Trees
-from bot.integrations.github_discussions.turns import EVERY_S
+from bot.integrations.github_discussions.turns import EVERY_S, Pace
 from bot.integrations.github_discussions.words import Adopted, GitHubUnread, Node, Status, Tree
 from bot.outbox import Later, Outbox
 from compute.ending import end
@@ -96,7 +96,7 @@ class GitHubService:
         """Take all effects of the five kinds; changes are ``every_s`` seconds apart, all kinds
         together.
         """
-        self._client.pace.every_s = every_s
+        self._client.pace = Pace(every_s)
         self._client.turn_s = TURN_S * grace_s / GRACE_S
         limit_s = SEND_LIMIT_S * grace_s / GRACE_S
         for kind, sender in (
