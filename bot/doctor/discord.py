@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
 
+from bot.community.words import Setting
+from bot.doctor.channels import configured, examine_channels
 from bot.doctor.finding import Finding, place
 from config.settings import Settings
 
@@ -25,6 +27,8 @@ NEEDED: Mapping[str, int] = {
     "Read Message History": 1 << 16,  # whether an answer of unknown fate stands there
     "Send Messages in Threads": 1 << 38,
 }
+# What a server may want besides: threads under announcements.
+INVITED = sum(NEEDED.values()) | 1 << 35
 
 
 class _Refused(Exception):
@@ -52,6 +56,23 @@ class _Api:
             raise _Refused(reply.status)
         return found
 
+    async def rows(self, path: str) -> list[dict[str, Any]]:
+        """The list at ``path``. Raises as ``get`` does."""
+        async with self._session.get(self._base + path, allow_redirects=False) as reply:
+            if reply.status != 200:
+                raise _Refused(reply.status)
+            found = await reply.json(content_type=None)
+        return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+    async def perhaps(self, path: str) -> dict[str, Any] | None:
+        """The object at ``path``, None where it is not there or hidden."""
+        try:
+            return await self.get(path)
+        except _Refused as refused:
+            if refused.status in (403, 404):
+                return None
+            raise
+
 
 async def examine_discord(settings: Settings) -> list[Finding]:
     """The token first; then the application and every home server, at once."""
@@ -66,7 +87,8 @@ async def examine_discord(settings: Settings) -> list[Finding]:
     timeout = aiohttp.ClientTimeout(total=CALL_S)
     try:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            return await _ask(_Api(session, base), settings.home_guild_ids, place(base))
+            found = await configured(settings)
+            return await _ask(_Api(session, base), settings.home_guild_ids, place(base), found)
     except _Refused as refused:
         return [_refusal(refused.status, place(base))]
     except TimeoutError:
@@ -75,7 +97,9 @@ async def examine_discord(settings: Settings) -> list[Finding]:
         return [_unreachable(f"{place(base)} cannot be reached ({type(error).__name__}).")]
 
 
-async def _ask(api: _Api, home: tuple[int, ...], where: str) -> list[Finding]:
+async def _ask(
+    api: _Api, home: tuple[int, ...], where: str, channels: Sequence[Setting] | None
+) -> list[Finding]:
     me, application = await asyncio.gather(api.get("/users/@me"), api.get("/applications/@me"))
     name = _name(me.get("username"))
     app_id = _digits(application.get("id"))
@@ -87,11 +111,13 @@ async def _ask(api: _Api, home: tuple[int, ...], where: str) -> list[Finding]:
         fix = "Set DISCORD_GUILD_ID to your server's id (Developer Mode, right click, Copy ID)."
         sentence = "No server is home: every server gets the capped commands."
         return [*found, Finding("discord servers", "off", sentence, fix)]
-    asked = [_server(api, guild, _digits(me.get("id")), app_id) for guild in home]
-    return [*found, *await asyncio.gather(*asked)]
+    asked = [_server(api, guild, _digits(me.get("id")), app_id, channels) for guild in home]
+    return [*found, *(one for server in await asyncio.gather(*asked) for one in server)]
 
 
-async def _server(api: _Api, guild_id: int, bot_id: str, app_id: str) -> Finding:
+async def _server(
+    api: _Api, guild_id: int, bot_id: str, app_id: str, channels: Sequence[Setting] | None
+) -> list[Finding]:
     part = f"server {guild_id}"
     invite = f"Invite the bot with {invite_url(app_id, guild_id)}"
     try:
@@ -100,8 +126,21 @@ async def _server(api: _Api, guild_id: int, bot_id: str, app_id: str) -> Finding
         )
     except _Refused as refused:
         if refused.status in (403, 404):
-            return Finding(part, "problem", "The bot is not in this server.", invite)
-        return _refusal(refused.status, "Discord", part)
+            return [Finding(part, "problem", "The bot is not in this server.", invite)]
+        return [_refusal(refused.status, "Discord", part)]
+    own = _whole_server(part, guild, member, invite)
+    if channels is None:
+        return [own]
+    try:
+        listed = await api.rows(f"/guilds/{guild_id}/channels")
+        return [own, *await examine_channels(channels, guild, member, listed, api.perhaps)]
+    except _Refused as refused:
+        return [own, _refusal(refused.status, "Discord", f"channels {guild_id}")]
+
+
+def _whole_server(
+    part: str, guild: Mapping[str, Any], member: Mapping[str, Any], invite: str
+) -> Finding:
     name = _name(guild.get("name"))
     may = _permissions(guild, member)
     missing = [words for words, bit in NEEDED.items() if not may & (bit | ADMINISTRATOR)]
@@ -125,10 +164,9 @@ def _permissions(guild: Mapping[str, Any], member: Mapping[str, Any]) -> int:
 
 def invite_url(app_id: str, guild_id: int) -> str:
     """Where someone who manages the server adds the bot with what it needs."""
-    bits = sum(NEEDED.values())
     return (
         f"https://discord.com/oauth2/authorize?client_id={app_id}&guild_id={guild_id}"
-        f"&scope=bot+applications.commands&permissions={bits}"
+        f"&scope=bot+applications.commands&permissions={INVITED}"
     )
 
 

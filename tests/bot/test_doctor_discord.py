@@ -132,11 +132,12 @@ async def test_a_hostile_server_name_is_one_plain_line(fake: FakeDiscord) -> Non
     assert len(sentence) < 200
 
 
-def test_the_invitation_asks_for_what_answering_takes_and_no_more() -> None:
+def test_the_invitation_asks_for_what_answering_and_threads_take_and_no_more() -> None:
     asked = bits(
         "view_channel", "send_messages", "embed_links", "attach_files", "read_message_history",
         "send_messages_in_threads",
     )  # fmt: skip
     assert sum(NEEDED.values()) == asked
+    asked |= bits("create_public_threads")
     assert f"permissions={asked}" in invite_url("1", 2)
     assert "scope=bot+applications.commands" in invite_url("1", 2)

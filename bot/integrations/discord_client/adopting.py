@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,14 @@ CROSSPOSTED = 1 << 0  # a message's flag
 
 
 class Unreadable(Exception):
-    """What stands there cannot be read now; nobody may conclude that nothing does."""
+    """What stands there cannot be read now; nobody may conclude that nothing does.
+
+    ``lacking`` are the permissions that are missing, if they are the reason.
+    """
+
+    def __init__(self, channel_id: str, why: object, lacking: Sequence[str] = ()) -> None:
+        super().__init__(f"channel {channel_id}: {why}")
+        self.lacking = list(lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +53,14 @@ async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessa
     """Our messages there that carry a key, the newest first, among the newest 1,000 messages; of
     a forum among its 1,000 newest posts, archived ones too. Raises ``Unreadable``.
     """
-    lacking = ClientPlaces(lambda: client).lacking_of(channel_id, [VIEW, HISTORY])
-    if lacking is None or lacking:
+    places = ClientPlaces(lambda: client)
+    lacking = places.lacking_of(channel_id, [VIEW, HISTORY])
+    if lacking is None:
+        lacking = [CHANNEL] if places.knows_servers() else []
+        raise Unreadable(channel_id, "not known to this connection", lacking)
+    if lacking:
         # Without the history Discord shows an empty channel and no error.
-        raise Unreadable(f"channel {channel_id}: I need {', '.join(lacking or [CHANNEL])}")
+        raise Unreadable(channel_id, f"I need {', '.join(lacking)}", lacking)
     try:
         target = read_target(await client.http.get_channel(int(channel_id)))
         forum = target.kind == "forum"
@@ -60,7 +71,7 @@ async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessa
             if key_in(message)
         ]
     except (discord.DiscordException, OSError) as error:
-        raise Unreadable(f"channel {channel_id}: {error}") from error
+        raise Unreadable(channel_id, error) from error
     return found
 
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.integrations.discord_client import channel_edits, channel_posts, crossposts, threads
+from bot.integrations.discord_client.adopting import AdoptedMessage, Unreadable, adopt_channel
 from bot.integrations.discord_client.desk import Desk
+from bot.integrations.discord_client.needs import HISTORY, VIEW
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.places import ClientPlaces
-from bot.integrations.discord_client.troubles import Trouble, Troubles
+from bot.integrations.discord_client.troubles import Spot, Trouble, Troubles
 from bot.outbox import Outbox, Sender
 
 if TYPE_CHECKING:
     from bot.integrations.discord_client.client import K2CClient
 
+ADOPTING = "adopting"
 AT_ONCE = 4  # so that one slow channel does not keep the others waiting
 SEND_LIMIT_S, GRACE_S = 25.0, 40.0
 
@@ -37,7 +40,7 @@ class ChannelSenders:
         self._outbox: Outbox | None = None
         self.places = ClientPlaces(client)
         self._troubles = Troubles(self.places, trouble, self._hasten)
-        desk = Desk(self._watched, self.places, self._troubles)
+        self._desk = desk = Desk(self._watched, self.places, self._troubles)
         self._senders: dict[str, Sender] = {
             channel_posts.KIND: channel_posts.PostSender(desk),
             channel_edits.KIND: channel_edits.EditSender(desk),
@@ -52,6 +55,22 @@ class ChannelSenders:
         limit_s = min(SEND_LIMIT_S, grace_s * 0.75)
         for kind, sender in self._senders.items():
             outbox.register(kind, sender, at_once=AT_ONCE, send_limit_s=limit_s, grace_s=grace_s)
+
+    async def adopt(self, channel_id: str) -> list[AdoptedMessage]:
+        """What of ours stands there; moderators are told where that may not be read. Raises
+        ``Unreadable``, and ``Later`` while there is no connection.
+        """
+        client = self._desk.client()
+        guild = self.places.guild_of(channel_id)
+        spot = Spot(ADOPTING, guild, channel_id, "announcements", (VIEW, HISTORY))
+        try:
+            found = await adopt_channel(client, channel_id)
+        except Unreadable as error:
+            if error.lacking:
+                await self._troubles.met(spot, error.lacking)
+            raise
+        self._troubles.settled(spot)
+        return found
 
     async def permissions_changed(self, channel_id: str = "") -> None:
         """That channel, or a role of ours, was changed: what waits for it is tried now."""

@@ -36,7 +36,7 @@ class ClientPlaces:
         """
         channel = self._channel(channel_id)
         if channel is None:
-            return [CHANNEL] if self._knows_servers() else []
+            return [CHANNEL] if self.knows_servers() else []
         return lacking_in(channel, needed(purpose, kind_of(channel), thread=thread))
 
     def lacking_of(self, channel_id: str, names: Iterable[str]) -> list[str] | None:
@@ -77,9 +77,14 @@ class ClientPlaces:
         found = client.get_channel(_number(channel_id)) if client is not None else None
         return found if isinstance(found, GuildChannel | discord.Thread) else None
 
-    def _knows_servers(self) -> bool:
+    def knows_servers(self) -> bool:
+        """Whether Discord has told what is in the servers; before that nothing is missing."""
         client = self._client()
-        return client is not None and any(not guild.unavailable for guild in client.guilds)
+        return (
+            client is not None
+            and all(not guild.unavailable for guild in client.guilds)
+            and bool(client.guilds)
+        )
 
 
 def kind_of(channel: Channel) -> Kind:

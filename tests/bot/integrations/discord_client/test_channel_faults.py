@@ -13,6 +13,7 @@ from bot.outbox import Told
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.posting import CARD, Posting, posting
 from tests.fakes.discord import Channel, message_text
+from tests.fakes.discord.routes.archive import set_metadata
 
 pytestmark = pytest.mark.slow
 
@@ -167,13 +168,14 @@ async def test_while_it_cannot_be_looked_for_it_is_not_posted_again(
 
 
 async def test_an_archived_forum_post_of_unknown_fate_is_found(world: World) -> None:
-    from tests.fakes.discord.routes.archive import set_metadata
-
     forum = world.fake.home.channel("help")
     async with posting(world) as bot:
         world.fake.fault("POST", "/channels/*/threads", reset="after")
         key = await bot.post(forum)
-        made = lambda: [c for c in world.fake.home.channels if c.parent is forum]  # noqa: E731
+
+        def made() -> list[Channel]:
+            return [c for c in world.fake.home.channels if c.parent is forum]
+
         before = len(made())
         await world.fake.wait_for(lambda: len(made()) > before, 10)
         await set_metadata(world.fake, made()[-1], archived=True)
