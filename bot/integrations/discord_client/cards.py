@@ -19,6 +19,7 @@ MAX_NOTE = 200
 MAX_TITLE_URL = 1_000
 RESERVE = 150  # characters for a mention, marks, and the renderer's line about what is left out
 FALLBACK = "https://discord.com/"  # carries the key of a card that leads nowhere
+WITHIN = "https://discord.com/channels/"
 V2 = 1 << 15
 
 _KEY = re.compile(r"[#&]k2c=([A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])")
@@ -67,8 +68,8 @@ def card_body(card: Card, key: str, mention_role: str = "", *, pings: bool) -> d
 def key_in(message: Mapping[str, Any]) -> str:
     """The short key that a message of ours carries in a link, "" for none."""
     for address in _addresses(message.get("components") or ()):
-        if found := _KEY.search(urlsplit(address).fragment.join(("#", ""))):
-            return found[1]
+        if found := _KEY.findall(f"#{urlsplit(address).fragment}"):
+            return str(found[-1])  # ours is added behind whatever was there
     return ""
 
 
@@ -99,8 +100,8 @@ def _keyed(card: Card, key: str) -> tuple[str, list[tuple[str, str]]]:
 
 def _with(url: str, key: str) -> str:
     """``url`` with the key; one within Discord stays as its client knows it."""
-    if not url or url.startswith(FALLBACK):
-        return url
+    if not url or url.startswith(WITHIN):
+        return url.partition("#")[0]
     joined = "&" if urlsplit(url).fragment else "#"
     return f"{url.rstrip('#')}{joined}{fragment(key)}"
 
