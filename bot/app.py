@@ -16,12 +16,14 @@ from typing import Any
 from bot.broker_watch import keep_broker
 from bot.command import Command
 from bot.commands import load_commands
+from bot.community.service import CommunityBook
 from bot.core import Core
 from bot.limits import Limiter
 from bot.local_worker import LocalWorker
 from bot.lock import DataDirError, DataDirLock
 from bot.operator_key import make_key
 from bot.outbox import Outbox
+from bot.outside import Outside, Pace
 from bot.pulse import Pulse
 from bot.queueing import start_jobs, tell_if_away
 from bot.render.chart import ChartRenderer
@@ -32,6 +34,8 @@ from compute.context import LocalContext
 from compute.ending import end
 from config.settings import Settings
 from content.errors import CatalogueError
+from content.library import Library
+from content.site import load_site
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +50,14 @@ class StartError(Exception):
 
 class App:
     """The running bot. ``base_url`` is known once the pages are up; ``worker``: with one of its own
-    on this machine.
+    on this machine; ``pace``: how patiently it works on the outside.
     """
 
-    def __init__(self, settings: Settings, *, worker: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, worker: bool = False, pace: Pace | None = None
+    ) -> None:
         self.settings = settings
+        self._pace = pace
         self.base_url = settings.public_url
         self._worker = worker
         self._parts = AsyncExitStack()
@@ -85,8 +92,11 @@ class App:
 
     async def _start(self, say: Say) -> None:
         core = await self._make_core(say)
-        await self._start_pages(say, core)
-        self._start_discord(say, core)
+        outside = Outside(core, load_site(), "", self._pace)
+        self._parts.push_async_callback(outside.close)
+        await self._start_pages(say, core, outside)
+        self._start_discord(say, outside)
+        await outside.start(say, self._background)
         self._background(core.outbox.run())
         if core.jobs is not None and not self.settings.nats_url:
             self._background(keep_broker(self.settings, core.jobs))
@@ -116,50 +126,45 @@ class App:
         self._parts.push_async_callback(charts.close)
         outbox = Outbox(store)
         tools = [command.tool for command in commands.values()]
-        jobs = await start_jobs(settings, store, outbox, tools, say)
+        community = await CommunityBook.open(store, settings.home_guild_ids, _secret(settings))
+        library = Library()
+        jobs = await start_jobs(settings, store, outbox, tools, community, say)
         if jobs is not None:
             self._parts.push_async_callback(jobs.close)
         live = {c.tool.name: c.live for c in commands.values() if c.live is not None}
         runner = Runner(
-            results, context, retention_days=settings.retention_days, jobs=jobs, live=live
-        )
+            results, context, retention_days=settings.retention_days, jobs=jobs, live=live,
+            library=library,
+        )  # fmt: skip
         return Core(
-            settings, commands, store, results, runner, charts, Limiter(), outbox, jobs, Pulse()
-        )
+            settings, commands, store, results, runner, charts, Limiter(), outbox, jobs, Pulse(),
+            community, library,
+        )  # fmt: skip
 
-    async def _start_pages(self, say: Say, core: Core) -> None:
+    async def _start_pages(self, say: Say, core: Core, outside: Outside) -> None:
         from bot.web.app import create_app, start_pages
         from bot.web.services import Services
-        from content.site import load_site
 
         host, port = self.settings.http_host, self.settings.http_port
         key = await asyncio.to_thread(make_key, self.settings.data_dir)
         services = Services(
             self.settings, core.commands, core.runner, core.results, core.charts, core.limiter,
-            load_site(), self.base_url, core.pulse, core.jobs, key,
+            load_site(), self.base_url, core.pulse, core.jobs, key, outside.webhooks(),
         )  # fmt: skip
         try:
             pages, url = await start_pages(create_app(services), host, port)
         except OSError as error:
             raise StartError(_not_served(host, port, error)) from error
         self._parts.push_async_callback(pages.cleanup)
-        self.base_url = self.base_url or url
+        outside.base_url = self.base_url = self.base_url or url
         say(f"pages    {url}")
 
-    def _start_discord(self, say: Say, core: Core) -> None:
-        if self.settings.discord_token is None:
+    def _start_discord(self, say: Say, outside: Outside) -> None:
+        service = outside.discord()
+        if service is None:
             say("discord  off: set DISCORD_TOKEN to your bot's token (docs/discord.md)")
             return
-        from bot.integrations.discord_client.client import DiscordRefused, DiscordService
-        from bot.integrations.discord_client.parts import DiscordParts
-
-        service = DiscordService(
-            DiscordParts(
-                self.settings, core.commands, core.runner, core.results, core.store, core.charts,
-                core.limiter, self.base_url, core.jobs,
-            )
-        )  # fmt: skip
-        service.answers.register(core.outbox)
+        from bot.integrations.discord_client.client import DiscordRefused
 
         async def serve() -> None:
             try:
@@ -198,6 +203,10 @@ class App:
         task = asyncio.create_task(work)
         task.add_done_callback(_log_failure)
         self._parts.push_async_callback(_cancel, task)
+
+
+def _secret(settings: Settings) -> str:
+    return settings.secret_key.get_secret_value() if settings.secret_key is not None else ""
 
 
 def _not_served(host: str, port: int, error: OSError) -> str:

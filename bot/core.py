@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.command import Command
+from bot.community.service import CommunityBook
 from bot.jobs.service import Jobs
 from bot.limits import Limiter
 from bot.outbox import Outbox
@@ -15,6 +16,7 @@ from bot.results import Results
 from bot.runner import Runner
 from bot.store import Store
 from config.settings import Settings
+from content.library import Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,5 @@ class Core:
     outbox: Outbox
     jobs: Jobs | None
     pulse: Pulse
+    community: CommunityBook
+    library: Library

@@ -8,7 +8,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from bot.jobs.policy import DefaultPolicy
+from bot.jobs.policy import Chosen, CommunityPolicy
 from bot.jobs.service import Jobs
 from bot.outbox import Outbox
 from bot.store import Store
@@ -27,9 +27,17 @@ Say = Callable[[str], object]
 
 
 async def start_jobs(
-    settings: Settings, store: Store, outbox: Outbox, tools: Iterable[AnyTool], say: Say
+    settings: Settings,
+    store: Store,
+    outbox: Outbox,
+    tools: Iterable[AnyTool],
+    chosen: Chosen,
+    say: Say,
 ) -> Jobs | None:
-    """The bot's side of the queue, connecting; None, and said why, where there is no broker."""
+    """The bot's side of the queue, connecting; None, and said why, where there is no broker.
+
+    ``chosen`` is what moderators chose of who may ask for runs.
+    """
     try:
         access = await bot_access(settings)
     except (AccessError, BrokerError) as error:
@@ -37,7 +45,7 @@ async def start_jobs(
         return None
     jobs = Jobs(
         store,
-        DefaultPolicy(settings),
+        CommunityPolicy(settings, chosen),
         data_dir=settings.data_dir,
         tools=tools,
         share_s=settings.job_share_s,

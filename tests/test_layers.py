@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "bot.check_cli",
         "bot.queueing",
         "bot.doctor",
+        "bot.outside",
         "bot.local_worker",
         "bot.app",
         "bot.terminal",

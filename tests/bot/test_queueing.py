@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from bot.community.service import CommunityBook
 from bot.outbox import Outbox
 from bot.queueing import start_jobs, tell_if_away
 from bot.store import FILE_NAME, Store
@@ -37,7 +38,9 @@ async def test_where_no_server_can_start_the_bot_says_so_and_goes_on(tmp_path: P
     store, said = await Store.open(tmp_path / FILE_NAME), list[str]()
     try:
         settings = load_settings(data_dir=tmp_path, nats_url="")
-        assert await start_jobs(settings, store, Outbox(store), [], said.append) is None
+        community = await CommunityBook.open(store, ())
+        outbox = Outbox(store)
+        assert await start_jobs(settings, store, outbox, [], community, said.append) is None
     finally:
         await store.close()
     assert said == [
