@@ -188,7 +188,7 @@ def _problems(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=True, include_input=False)
     words = [f"{_path(problem['loc'])}: {_sentence(problem)}" for problem in problems]
     more = f" And {len(words) - MAX_PROBLEMS} more." if len(words) > MAX_PROBLEMS else ""
-    return " ".join(words[:MAX_PROBLEMS]) + more
+    return "\n".join(("The file cannot be taken.", *words[:MAX_PROBLEMS])) + more
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -79,7 +79,7 @@ class Answers:
         if await self._not_here(reply, ask) or await self.too_often(reply):
             return
         tool = ask.command.tool
-        private = private_place(reply.interaction) or ask.command.private
+        private = private_place(reply.interaction, self._parts.house) or ask.command.private
         if self._parts.runner.waits(tool, ask.inputs):
             fate = await reply.think(private=private)
             if fate is Fate.TAKEN or (fate is Fate.LATE and private):

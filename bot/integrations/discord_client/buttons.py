@@ -143,7 +143,8 @@ class Buttons:
         if filled.refusal is None:
             await self._answers.give(press.reply, Ask(press.command, filled.inputs, in_place))
         elif not await self._answers.too_often(press.reply):
-            asker = asker_of(press.interaction, private=private_place(press.interaction))
+            private = private_place(press.interaction, self._parts.house)
+            asker = asker_of(press.interaction, private=private)
             tool, runner = press.command.tool, self._parts.runner
             outcome = runner.refuse(tool, filled.inputs, filled.refusal, asker)
             showing = Showing(

@@ -90,7 +90,8 @@ def pressed(data: Mapping[str, Any]) -> Pressed | None:
 
 def refusal_view(refusal: Refusal) -> View:
     """Why not, and the nearest that works."""
-    blocks: list[Block] = [Heading((Bold(refusal.message),))]
+    first, *more = refusal.message.split("\n")
+    blocks: list[Block] = [Heading((Bold(first),)), *(Text((line,)) for line in more)]
     words: list[Span] = ["You gave ", Code(refusal.given), ". "] if refusal.given else []
     if refusal.nearest:
         words.append("Closest: ")

@@ -9,6 +9,7 @@ from typing import Any
 
 import discord
 
+from bot.guild_command import GuildHouse
 from bot.integrations.discord_client.reply import BROKEN
 from bot.render.discord import Message
 from bot.results import Posted
@@ -20,15 +21,22 @@ POST_TRIES_S = (15.0, 15.0, 15.0)
 PAUSES_S = (0.0, 1.0, 3.0)
 
 
-def private_place(interaction: discord.Interaction[Any]) -> bool:
-    """Whether answers are for the asker alone: a place that did not invite the bot itself.
+def private_place(interaction: discord.Interaction[Any], house: GuildHouse | None = None) -> bool:
+    """Whether answers are for the asker alone: a place that did not invite the bot itself, or a
+    home server that has channels for commands, outside of these and their threads.
 
     A member may have installed it for themselves; other people's servers and chats should not be
     filled with its answers unless they press Share. The bot's own chat is private already.
     """
-    if interaction.guild_id is not None:
-        return not interaction.is_guild_integration()
-    return interaction.context.private_channel
+    if interaction.guild_id is None:
+        return interaction.context.private_channel
+    if not interaction.is_guild_integration():
+        return True
+    chosen = house.community.channels("commands") if house is not None else ()
+    wanted = {c.channel_id for c in chosen if c.guild_id == str(interaction.guild_id)}
+    channel = interaction.channel
+    parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return bool(wanted) and wanted.isdisjoint((str(interaction.channel_id), str(parent)))
 
 
 def asker_of(interaction: discord.Interaction[Any], *, private: bool) -> Asker:

@@ -49,8 +49,8 @@ async def overview(house: GuildHouse, caller: Caller, first: str = "") -> Said:
     blocks: list[Block] = [Text((Bold(first),))] if first else []
     blocks.append(_head(house, caller, empty=not settings and not endpoints))
     names = names_in(house, caller.guild_id)
-    for title, lines in _sections(house, settings, endpoints, names):
-        blocks.append(Text(_joined(title, lines)))
+    if words := _listed(_sections(house, settings, endpoints, names)):
+        blocks.append(Text(words))
     blocks += await grants(house, caller.guild_id, settings)
     blocks += await _held(house, settings, names)
     blocks += [Button("Export", EXPORT), Button("History", HISTORY)]
@@ -90,8 +90,9 @@ def _line(house: GuildHouse, setting: Setting, names: Names) -> tuple[str, Line]
         case ChannelSetting():
             missing = lacking(house, setting)
             thread = " · with a thread" if setting.thread else ""
-            about = topic_words(setting.topic)
-            where = f"{channel_name(setting.channel_id, names)} · {about}{thread} · "
+            topical = setting.topic or setting.purpose in ("announcements", "discussions")
+            about = f" · {topic_words(setting.topic)}" if topical else ""
+            where = f"{channel_name(setting.channel_id, names)}{about}{thread} · "
             state = state_words(missing)
             return setting.purpose, (where, Bold(state) if missing else state)
         case RoleSetting(purpose="ping"):
@@ -105,11 +106,14 @@ def _line(house: GuildHouse, setting: Setting, names: Names) -> tuple[str, Line]
             return "limits", (f"{setting.what} · {who} · {limit_words(setting)} each",)
 
 
-def _joined(title: str, lines: Iterable[Line]) -> Line:
-    words: list[Span] = [Bold(title)]
-    for line in lines:
-        words += ["\n", *line]
-    return tuple(words)
+def _listed(sections: Iterable[tuple[str, list[Line]]]) -> Line:
+    """A line each; more of one title stand below it."""
+    words: list[Span] = []
+    for title, lines in sections:
+        words += ["\n", Bold(title)]
+        for line in lines:
+            words += ["\n• " if len(lines) > 1 else " ", *line]
+    return tuple(words[1:])
 
 
 async def _held(house: GuildHouse, settings: Iterable[Setting], names: Names) -> list[Note]:

@@ -11,7 +11,7 @@ import pytest
 from bot.community.words import ChannelSetting, LimitSetting, RoleSetting
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.home import home_bot, two_homes
-from tests.bot.integrations.discord_client.messages import labels
+from tests.bot.integrations.discord_client.messages import buttons, labels
 from tests.fakes.discord.messages import Upload
 
 KEY = "sk-very-secret-1234567890"
@@ -236,8 +236,6 @@ async def test_settings_of_two_home_servers_never_meet(world: World) -> None:
 
 def labels_token(message: dict[str, Any], label: str) -> str:
     """The 22 characters of the button with that label."""
-    from tests.bot.integrations.discord_client.messages import buttons
-
     found = next(b for b in buttons(message) if b["label"] == label)
     return str(found["custom_id"].split(":")[2])
 
@@ -346,3 +344,21 @@ async def test_a_hostile_file_is_a_sentence_and_changes_nothing(
         reply = await home.mod.slash("config import", {"file": Upload("x.json", content)})
         assert words in reply.text.replace("\\", "")
         assert labels(reply.message) == [] and home.book.revision() == 0
+
+
+async def test_answers_are_for_everybody_only_where_moderators_want_commands(world: World) -> None:
+    fake = world.fake
+    async with home_bot(world) as home:
+        assert not (await home.alice.slash("pace", {"gpu": "h100"})).ephemeral
+        bots = {"purpose": "commands", "channel": fake.home.channel("bots")}
+        await home.mod.slash("config channel", bots)
+        general = await home.alice.slash("pace", {"gpu": "h100"})
+        assert general.ephemeral and "Share" in labels(general.message)
+        there = fake.home.channel("bots")
+        assert not (await home.alice.slash("pace", {"gpu": "h100"}, channel=there)).ephemeral
+        elsewhere = await home.alice.slash("pace", {"gpu": "h100"}, guild=fake.other)
+        assert not elsewhere.ephemeral
+        help_forum = {"purpose": "commands", "channel": fake.home.channel("help")}
+        await home.mod.slash("config channel", help_forum)
+        post = fake.home.channel("a-post")
+        assert not (await home.alice.slash("pace", {"gpu": "h100"}, channel=post)).ephemeral

@@ -16,7 +16,10 @@ from bot.render.discord import notice
 from bot.view import Bold, Button, Heading, View
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.home import command_names, home_bot, two_homes
+from tests.fakes.discord.interactions import COMMAND as COMMAND_KIND
 from tests.fakes.discord.messages import Upload
+from tests.fakes.discord.options import Resolver
+from tests.fakes.discord.payloads import new_interaction
 
 MANAGE_GUILD = 1 << 5
 
@@ -159,11 +162,9 @@ async def test_crafted_subcommands_are_a_sentence(world: World, options: Any) ->
     async with home_bot(world) as home:
         command = fake.command("config", fake.home)
         data = {"id": command["id"], "name": "config", "type": 1, "options": options}
-        from tests.fakes.discord.interactions import COMMAND as KIND
-        from tests.fakes.discord.payloads import new_interaction
 
         place = fake.place(home.mod, {})
-        sent = new_interaction(fake, home.mod, KIND, place, data)
+        sent = new_interaction(fake, home.mod, COMMAND_KIND, place, data)
         reply = await home.mod._act(sent, True, 5.0)
         assert "only these subcommands: channel, role" in reply.text
 
@@ -187,25 +188,17 @@ async def test_entries_of_the_message_menu_exist_at_home_alone(world: World) -> 
         assert "only in the community's own server" in reply.text and len(seen) == 1
 
 
-async def test_a_file_from_anywhere_else_than_discord_is_not_fetched(world: World) -> None:
-    fake = world.fake
+async def test_a_file_from_anywhere_else_than_discord_is_not_fetched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Resolver.id_of
+
+    def elsewhere(self: Resolver, value: Any) -> str:
+        found = real(self, value)
+        self.resolved["attachments"][found]["url"] = "http://127.0.0.1:9/x.json"
+        return found
+
     async with home_bot(world) as home:
-        from tests.fakes.discord.options import Resolver
-
-        taken: list[str] = []
-        real = Resolver.id_of
-
-        def elsewhere(self: Resolver, value: Any) -> str:
-            found = real(self, value)
-            if isinstance(value, Upload):
-                self.resolved["attachments"][found]["url"] = "http://127.0.0.1:9/x.json"
-                taken.append(found)
-            return found
-
-        Resolver.id_of = elsewhere  # type: ignore[method-assign]
-        try:
-            reply = await home.mod.slash("config import", {"file": Upload("x.json", b"{}")})
-        finally:
-            Resolver.id_of = real  # type: ignore[method-assign]
-        assert taken and "must be a file sent with the command" in reply.text
-        assert fake.home.id
+        monkeypatch.setattr(Resolver, "id_of", elsewhere)
+        reply = await home.mod.slash("config import", {"file": Upload("x.json", b"{}")})
+        assert "must be a file sent with the command" in reply.text
