@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bot.results import StoredResult
 from bot.view import View
 
 Scope = Literal["message", "thread"]
+
+
+def _whole(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which JSON may hold and no file can."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+Said = Annotated[str, AfterValidator(_whole)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,12 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    author: str
-    content: str
+    author: Said
+    content: Said
     url: str
     at: float
-    attachments: tuple[str, ...] = ()
-    embeds: tuple[str, ...] = ()
+    attachments: tuple[Said, ...] = ()
+    embeds: tuple[Said, ...] = ()
 
 
 class Chat(BaseModel):
@@ -54,15 +62,15 @@ class Chat(BaseModel):
 
     guild_id: str
     channel_id: str
-    channel_name: str
+    channel_name: Said
     message: ChatMessage
     thread: tuple[ChatMessage, ...] = ()
-    thread_name: str = ""
+    thread_name: Said = ""
     left_out: int = 0
     why_not: str = ""
-    users: Mapping[str, str] = {}
-    channels: Mapping[str, str] = {}
-    roles: Mapping[str, str] = {}
+    users: Mapping[str, Said] = {}
+    channels: Mapping[str, Said] = {}
+    roles: Mapping[str, Said] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import asker_of, is_moderator
 from bot.integrations.discord_client.reply import Fate, Reply
 from bot.render.discord import Shown, notice, render
+from bot.render.markup import visible
 from bot.results import StoredResult
 from bot.view import Button
 from compute.tool import Refused
@@ -227,7 +228,7 @@ def poster_of(interaction: discord.Interaction[Any]) -> Poster:
     guild_id = str(interaction.guild_id or "")
     return Poster(
         user_id=str(interaction.user.id),
-        name=interaction.user.display_name,
+        name=visible(interaction.user.display_name).strip() or "a member",
         guild_id=guild_id,
         roles=asker_of(interaction, private=True).roles,
         moderator=is_moderator(interaction, guild_id),

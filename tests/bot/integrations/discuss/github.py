@@ -55,5 +55,5 @@ class GitHub:
 async def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
     """Wait for a state."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
