@@ -83,7 +83,7 @@ class Announcer:
         self._read: frozenset[str] = frozenset()
         self._revision = -1
         self._categories: dict[str | None, str] = {}
-        self._problems: list[Problem] = []
+        self._problems: list[Problem] | None = None  # before the first look
         self._logged: set[str] = set()
         self._taking = asyncio.Lock()
         self._awake = asyncio.Event()
@@ -253,11 +253,13 @@ class Announcer:
 
     async def _tell(self) -> None:
         """Tell moderators, and the log, of problems that were not told."""
-        for problem in self._problems:
+        if self._problems is None:
+            return
+        problems: Sequence[Problem] = self._problems
+        for problem in problems:
             if identity(problem) not in self._logged:
                 log.warning("An article source: %s", problem)
-        self._logged = {identity(problem) for problem in self._problems}
-        problems: Sequence[Problem] = self._problems
+        self._logged = {identity(problem) for problem in problems}
         channels, now = self._where.moderators(), self._clock()
         if await self._store.write(lambda db: book.tell(db, problems, channels, now)):
             self._outbox.wake()

@@ -144,7 +144,7 @@ class Outside:
             case _:
                 return {}
 
-    def keys(self) -> list[str]:
+    def done_keys(self) -> list[str]:
         """The keys of what was done, in order."""
         return [effect.key for effect in self.done]
 
@@ -170,6 +170,7 @@ class Outside:
     async def messages(self, channel_id: str) -> list[Any]:
         """What the Discord service would adopt."""
         rows = []
+        threads = {str(effect.payload["message_id"]) for effect in self.of("discord.thread")}
         for effect in self.of("discord.post"):
             receipt = self.receipt(effect)
             if effect.payload["channel_id"] == channel_id:
@@ -177,7 +178,9 @@ class Outside:
                 rows.append(
                     SimpleNamespace(
                         key_short=short_key(effect.key), message_id=receipt["message_id"],
-                        thread_id=receipt["thread_id"], url=receipt["url"],
+                        thread_id=receipt["thread_id"]
+                        or (receipt["message_id"] if receipt["message_id"] in threads else ""),
+                        url=receipt["url"],
                         created_at=datetime.now(UTC), channel_id=receipt["channel_id"],
                         forum=channel_id in self.forums, crosspostable=False, crossposted=False,
                     )

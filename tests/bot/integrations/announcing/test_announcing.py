@@ -66,7 +66,9 @@ async def test_a_new_article_is_a_discussion_and_messages_that_link_to_each_othe
         await there.look(article("old"))
         await there.look(article("old"), article("moe-routing", tags=("moe", "kernels")))
         short = article("moe-routing").short_key
-        await there.until(lambda: f"gh:{short}:edit:1" in outside.done_keys(), "the link to Discord")
+        await there.until(
+            lambda: f"gh:{short}:edit:1" in outside.done_keys(), "the link to Discord"
+        )
         await there.quiet()
     keys = outside.done_keys()
     assert sorted(keys) == sorted(
