@@ -13,6 +13,7 @@ from bot.posting import Card, fragment
 from bot.render.discord import MAX_TEXT, MAX_URL, Layout, Message, Shown, length, render
 from bot.render.markup import escaped, visible, web_address
 from bot.view import Anchor, Block, Bold, Heading, Link, Note, Text, View
+from content.sources.article import short_key
 
 MAX_TITLE = 256
 MAX_NOTE = 200
@@ -23,14 +24,15 @@ WITHIN = "https://discord.com/channels/"
 V2 = 1 << 15
 
 _KEY = re.compile(r"[#&]k2c=([A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])")
+_UNLINKABLE = re.compile(r"[\[\]<>`]|://")
 # Text of a stranger cannot hold this: its "[" and "<" are escaped.
 _LINK = re.compile(r"\]\(<([^<>\s]+)>\)")
 
 
 def card_view(card: Card, key: str) -> View:
     """The blocks of ``card``; its first link carries ``key``."""
-    url, links = _keyed(card, key)
     title = _cut(" ".join(visible(card.title).split()), MAX_TITLE) or "\u2026"
+    url, links = _keyed(_led(card, title), key)
     note = _cut(" ".join(visible(card.note).split()), MAX_NOTE)
     blocks: list[Block] = [Heading((Anchor(title, url) if url else Bold(title),))]
     room = MAX_TEXT - RESERVE - length(escaped(title)) - len(url) - length(escaped(note))
@@ -38,7 +40,8 @@ def card_view(card: Card, key: str) -> View:
     if note:
         blocks.append(Note((note,)))
     if fragment(key) not in url and not any(fragment(key) in to for _, to in links):
-        blocks.append(Note((Anchor("k2c", f"{FALLBACK}#{fragment(key)}"),)))
+        label = f"ref {short_key(key)[:6]}"
+        blocks.append(Note((Anchor(label, f"{FALLBACK}#{fragment(key)}"),)))
     return View((*blocks, *(Link(label, address) for label, address in links)), card.tone)
 
 
@@ -65,6 +68,12 @@ def card_body(card: Card, key: str, mention_role: str = "", *, pings: bool) -> d
     }
 
 
+def without_buttons(card: Card) -> Card:
+    """The card with no address but the title's, if Discord would show that as a link."""
+    url = "" if _UNLINKABLE.search(card.title) else card.url
+    return card.model_copy(update={"url": url, "links": ()})
+
+
 def key_in(message: Mapping[str, Any]) -> str:
     """The short key that a message of ours carries in a link, "" for none."""
     for address in _addresses(message.get("components") or ()):
@@ -81,6 +90,17 @@ def _addresses(components: Any) -> Iterator[str]:
         if isinstance(component.get("url"), str):
             yield component["url"]
         yield from _addresses(component.get("components") or ())
+
+
+def _led(card: Card, title: str) -> Card:
+    """The card with a button in place of a title that Discord would not show as a link: it gives
+    up on one whose words hold brackets or an address.
+    """
+    if not _UNLINKABLE.search(title):
+        return card
+    led = [web_address(url, "") for _, url in card.links]
+    button = () if web_address(card.url, "") in led else (("Open", card.url),)
+    return card.model_copy(update={"url": "", "links": (*button, *card.links)})
 
 
 def _keyed(card: Card, key: str) -> tuple[str, list[tuple[str, str]]]:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from bot.integrations.discord_client.cards import card_body, key_in
+from bot.integrations.discord_client.cards import card_body, key_in, without_buttons
 from bot.integrations.discord_client.desk import INVALID_FORM, UNKNOWN_CHANNEL, Desk
 from bot.integrations.discord_client.needs import CHANNEL, HISTORY, VIEW, to_post
 from bot.integrations.discord_client.past import forum_starters, messages_since
@@ -103,9 +103,8 @@ class PostSender:
         except Refusal as error:
             if error.code == NO_REPLIES:
                 body.pop("message_reference", None)
-            elif error.code == INVALID_FORM and post.card.links:
-                # An address that Discord takes for none: the title still leads somewhere.
-                body |= _plain(post, key)
+            elif error.code == INVALID_FORM:
+                body |= self._body(post, key, plain=True)
             else:
                 raise
             said = await self._desk.do(spot, "POST", path, body)
@@ -124,26 +123,22 @@ class PostSender:
         try:
             said = await self._desk.do(spot, "POST", path, body, repeatable=False)
         except Refusal as error:
-            if error.code != INVALID_FORM or not post.card.links:
+            if error.code != INVALID_FORM:
                 raise
-            body["message"] = _plain(post, key)
+            body["message"] = self._body(post, key, plain=True)
             said = await self._desk.do(spot, "POST", path, body, repeatable=False)
         return _receipt(post, target, {"id": said["id"], "channel_id": said["id"]})
 
-    def _body(self, post: ChannelPost, key: str) -> dict[str, Any]:
+    def _body(self, post: ChannelPost, key: str, *, plain: bool = False) -> dict[str, Any]:
+        """``plain`` is without the buttons, for an address there that Discord takes for none."""
         gone = self._desk.places.is_gone(post.guild_id, post.mention_role)
-        return card_body(post.card, key, "" if gone else post.mention_role, pings=True)
+        card = without_buttons(post.card) if plain else post.card
+        return card_body(card, key, "" if gone else post.mention_role, pings=True)
 
 
 def _spot(post: ChannelPost, target: Target | None = None) -> Spot:
     needs = tuple(to_post(target.kind)) if target is not None else (VIEW,)
     return Spot(KIND, post.guild_id, post.channel_id, post.purpose, needs)
-
-
-def _plain(post: ChannelPost, key: str) -> dict[str, Any]:
-    """The post without its buttons; the key is in the title's link, or in the small print."""
-    card = post.card.model_copy(update={"links": ()})
-    return card_body(card, key, post.mention_role, pings=True)
 
 
 def _receipt(post: ChannelPost, target: Target, message: Mapping[str, Any]) -> Receipt:

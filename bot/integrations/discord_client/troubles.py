@@ -123,8 +123,8 @@ def trouble_card(
 ) -> Card:
     """What moderators read: where, and what to grant. ``name`` is the channel's, if known."""
     where = f"#{name}" if name else f"channel {channel_id}"
-    posts = f"The {waiting} waiting posts follow" if waiting > 1 else "What waits there follows"
-    kept = f"The setting is kept. {posts} by itself."
+    what_waits = f"the {waiting} waiting posts go" if waiting > 1 else "what waits goes"
+    kept = f"The setting is kept, and {what_waits} out as soon as I may."
     if CHANNEL in lacking:
         title = f"I cannot find {where}"
         what = [

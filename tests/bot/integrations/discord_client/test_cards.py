@@ -93,6 +93,16 @@ def test_no_text_can_pass_for_a_key(text: str) -> None:
     assert key_in(bare) == short_key(KEY)
 
 
+@pytest.mark.parametrize("title", ["[P] Attention", "a < b", "`x`", "see https://b.example"])
+def test_a_title_that_discord_would_not_link_leaves_it_to_the_buttons(title: str) -> None:
+    url = "https://a.example/p"
+    alone = body(Card(title=title, url=url))
+    assert "](<" not in words(alone) and words(alone).startswith("**")
+    assert links(alone) == [f"{url}#{fragment(KEY)}"]
+    led = body(Card(title=title, url=url, links=(("Read", url), ("Discuss", "https://d.example"))))
+    assert links(led) == [f"{url}#{fragment(KEY)}", "https://d.example"]
+
+
 def test_an_address_that_ends_in_another_key_is_still_ours() -> None:
     card = Card(title="T", url=f"https://a.example/#{fragment('other')}")
     assert key_in(body(card)) == short_key(KEY)

@@ -185,6 +185,24 @@ async def test_a_deleted_role_is_left_out(world: World) -> None:
         assert "<@&" not in message_text(bot.made(channel, key)[0].json)
 
 
+@pytest.mark.parametrize("place", ["general", "help"])
+@pytest.mark.parametrize("title", ["Attention", "[P] Attention"])
+async def test_an_address_that_discord_does_not_take_costs_the_buttons_alone(
+    world: World, place: str, title: str
+) -> None:
+    where = world.fake.home.channel(place)
+    path = "/channels/*/threads" if place == "help" else "/channels/*/messages"
+    async with posting(world) as bot:
+        world.fake.fault("POST", path, status=400, code=50035)
+        key = await bot.post(where, card=CARD.model_copy(update={"title": title}))
+        told = await bot.sent(key)
+        [message] = bot.made(world.fake.channels[str(told.receipt["channel_id"])], key)
+        assert links(message.json) == [] and "Attention" in message_text(message.json)
+        world.fake.fault("POST", path, status=400, code=50035, times=9)
+        ended = await bot.ended(await bot.post(where, "b:new"))
+        assert ended.state == "never" and "refuses the post" in ended.reason
+
+
 HOSTILE = {
     "long": "x" * 6_000,
     "words": "attention is all you need " * 250,
@@ -213,5 +231,6 @@ async def test_hostile_text_pings_nobody_and_stays_in_limits(world: World, text:
             stands = world.fake.channels[str(told.receipt["channel_id"])]
             [message] = bot.made(stands, key)
             assert message.pings == {f"role:{role.id}"}
-            assert len(links(message.json)) == 1
+            assert "https://a.example/x" in links(message.json)[-1]
+            assert len(links(message.json)) <= 2
     # the world's end checks that Discord refused nothing
