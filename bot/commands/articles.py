@@ -24,7 +24,7 @@ from content.sources.here import read_here
 from content.sources.read import site_topics
 
 SHOWN = 5  # articles a page: on a phone they fill the screen once
-SUMMARY = 140  # characters of a summary
+SUMMARY = 120  # characters of a summary
 AUTHORS = 3
 
 
@@ -164,12 +164,10 @@ def show(request: ArticlesRequest, result: ArticlesResult) -> View:
     blocks: list[Block] = [_head(request, result)]
     named = not request.topic
     for line in result.articles:
-        blocks.append(Text((Anchor(line.title, line.url),)))
+        blocks.append(Text(("\n", Anchor(line.title, line.url))))  # a blank line between articles
         blocks += [Text((_cut(line.summary),))] if line.summary else []
         known = _known(line, named)
         blocks += [Note((known,))] if known else []
-    if result.pages > 1:
-        blocks.append(Note((f"page {result.page} of {result.pages}",)))
     if result.left_out:
         blocks.append(Note((f"Only the running bot reads {', '.join(result.left_out)}.",)))
     return View(tuple(blocks), tone="answer" if result.articles else "notice")
@@ -182,7 +180,8 @@ def _head(request: ArticlesRequest, result: ArticlesResult) -> Heading:
     about = f" on {topic}" if topic else ""
     found = f' with "{request.search}"' if request.search else ""
     order = ", newest first" if total > 1 and not request.search else ""
-    return Heading((Bold(many), f"{about}{found}{order}"))
+    page = f" \u00b7 page {result.page} of {result.pages}" if result.pages > 1 else ""
+    return Heading((Bold(many), f"{about}{found}{order}{page}"))
 
 
 def _name(topic: str | None) -> str:

@@ -65,6 +65,8 @@ def _words(words: Words) -> Styled:
     line = Styled()
     for span in words:
         match span:
+            case "\n":  # a blank line that a command put there itself
+                line.append(span)
             case str():
                 line.append(printable(span))
             case Bold(text):

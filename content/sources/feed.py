@@ -63,7 +63,7 @@ def scan_feed(
         items = list(_json_items(content))
         flaws: list[tuple[int, str]] = []
     else:
-        items, flaws = _xml_items(content, url, content_type)
+        items, flaws = _xml_items(content, content_type)
     problems = [Problem(source, "the feed", line, sentence) for line, sentence in flaws]
     entries: dict[str, Entry] = {}
     broken: set[str] = set()
@@ -146,29 +146,25 @@ def _words(text: str) -> str:
     return html.unescape(BLOCKS.sub(" ", text[: 4 * SUMMARY]))
 
 
-def _xml_items(
-    content: bytes, url: str, content_type: str
-) -> tuple[list[Item], list[tuple[int, str]]]:
+def _xml_items(content: bytes, content_type: str) -> tuple[list[Item], list[tuple[int, str]]]:
     """Entries of RSS or Atom. feedparser is given bytes only: a text it takes for a path or an
     address, and reads that. Of a broken feed it leaves entities as they are: so they are read
     here once more, or one missing tag would change every guid with an ampersand.
     """
     import feedparser
 
-    headers = {"content-location": url}
-    if content_type:
-        headers["content-type"] = content_type
+    # No content-location: it would make addresses of guids too, which change with the host.
     read = feedparser.parse(
-        bytes(content),
-        response_headers=headers,
+        content.lstrip(b" \t\r\n"),
+        response_headers={"content-type": content_type} if content_type else {},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
     items = [_xml_item(place, entry) for place, entry in enumerate(read.entries, start=1)]
-    if not items and not read.version:
+    if not items and not read.get("version"):
         raise Broken(0, "What it sends is no RSS, Atom or JSON feed.")
     error = read.get("bozo_exception")
-    if not read.bozo or not hasattr(error, "getLineNumber"):
+    if not read.get("bozo") or not hasattr(error, "getLineNumber"):
         return items, []  # a charset that differs from the header's, a media type: no harm
     line = error.getLineNumber() or 0
     return items, [(line, f"The feed is not well-formed XML: {error.getMessage()}.")]

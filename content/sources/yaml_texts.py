@@ -118,8 +118,7 @@ def read_yaml(
         for event in yaml.parse(text, Loader=loader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Broken(line, f"The YAML cannot be read: {error.problem}.") from None
+        raise Broken(_line(error, text), f"The YAML cannot be read: {error.problem}.") from None
     except yaml.YAMLError as error:
         raise Broken(1, f"The YAML cannot be read: {str(error).splitlines()[0]}.") from None
     if reader.top is None or reader.top == "":
@@ -127,6 +126,14 @@ def read_yaml(
     if not isinstance(reader.top, dict):
         raise Broken(1, "The front matter must be lines such as `title: ...`.")
     return reader.top, reader.lines, reader.doubled
+
+
+def _line(error: yaml.MarkedYAMLError, text: str) -> int:
+    """Where it went wrong; of what is never closed, where it was opened."""
+    at, opened = error.problem_mark, error.context_mark
+    beyond = at is not None and at.line > text.rstrip("\n").count("\n")
+    mark = opened if opened is not None and (at is None or beyond) else at
+    return mark.line + 1 if mark is not None else 1
 
 
 def _plain_tag(tag: str) -> bool:
