@@ -108,7 +108,7 @@ async def test_every_change_is_in_the_log_with_the_names_it_had(book: CommunityB
 
 
 async def test_a_restart_reads_everything_again(book: CommunityBook, store: Store) -> None:
-    kept = [
+    kept: list[Setting] = [
         CategorySetting(HOME, "rag", "R"),
         ChannelSetting(HOME, "announcements", "10", "rag", True),
         LimitSetting(HOME, "posts", 9, "hour", "5"),

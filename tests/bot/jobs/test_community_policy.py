@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from bot.community.service import CommunityBook
 from bot.community.words import By, LimitSetting, RoleSetting
@@ -54,16 +56,17 @@ async def test_a_change_holds_at_the_next_question(tmp_path: Path) -> None:
         await store.close()
 
 
+def asked_then(result_id: str, at: float) -> Callable[[Database], object]:
+    sql = "UPDATE asks SET asked_at = ? WHERE result_id = ?"
+    return lambda db: db.conn.execute(sql, [at, result_id])
+
+
 async def test_no_more_in_a_day_than_allowed(bot: Bot) -> None:
     asked = [time.time() - hours * 3600 for hours in (30, 20, 10)]
     for at in asked:
         result_id = await bot.ask()
         await bot.cancel(result_id)
-        await bot.store.write(
-            lambda db, at=at, id=result_id: db.conn.execute(
-                "UPDATE asks SET asked_at = ? WHERE result_id = ?", [at, id]
-            )
-        )
+        await bot.store.write(asked_then(result_id, at))
     now = time.time()
 
     async def told(per_hour: int, per_day: int) -> str:

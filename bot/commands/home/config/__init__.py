@@ -20,9 +20,7 @@ COMMAND = GuildCommand(
         exchanging.IMPORT,
     ),
     presses={
-        show.EDIT: edit.choose,
-        show.EDIT + "b": edit.choose,
-        show.EDIT + "c": edit.choose,
+        **dict.fromkeys(show.EDITS, edit.choose),
         show.EXPORT: exchanging.export_pressed,
         show.HISTORY: show.history,
         edit.REMOVE: edit.remove,

@@ -31,6 +31,7 @@ from bot.view import Block, Bold, Button, Code, Heading, Note, Span, Text, View
 EDIT, EXPORT, HISTORY = "cfgedit", "cfgexport", "cfghistory"
 ENDPOINT = "endpoint:"  # of a menu's value: the rest is the endpoint's name
 PER_MENU = 25
+EDITS = (EDIT, EDIT + "b", EDIT + "c")  # one menu each; their ids on one message must differ
 NEWEST = 20
 
 Line = tuple[Span, ...]
@@ -53,6 +54,8 @@ async def overview(house: GuildHouse, caller: Caller, first: str = "") -> Said:
         blocks.append(Text(words))
     blocks += await grants(house, caller.guild_id, settings)
     blocks += await _held(house, settings, names)
+    if len(settings) + len(endpoints) > PER_MENU * len(EDITS):
+        blocks.append(Note(("The menus end here; Export and /config import change the rest.",)))
     blocks += [Button("Export", EXPORT), Button("History", HISTORY)]
     return Said(View(tuple(blocks)), menus=_menus(settings, endpoints, names))
 
@@ -139,10 +142,10 @@ def _menus(
     return tuple(
         Menu(
             "Edit or remove" + (f" ({start + 1} to {start + PER_MENU})" if start else ""),
-            EDIT + ("", "b", "c", "d")[min(start // PER_MENU, 3)],
+            action,
             tuple(entries[start : start + PER_MENU]),
         )
-        for start in starts
+        for action, start in zip(EDITS, starts, strict=False)
     )
 
 

@@ -23,7 +23,8 @@ def names_in(house: GuildHouse, guild_id: str) -> Names:
     """The names that channels and roles of a server have now."""
 
     def name(id: str) -> str:
-        return "everyone" if id == guild_id else house.places.name_of(guild_id, id)
+        known = "everyone" if id == guild_id else house.places.name_of(guild_id, id)
+        return " ".join(known.split())
 
     return name
 
