@@ -120,10 +120,11 @@ class Outside:
             core.settings, core.commands, core.runner, core.results, core.store, core.charts,
             core.limiter, self.base_url, core.jobs,
             guild_commands=load_home_commands(), house=house, discussing=self.discussing,
+            channels_changed=self._channels_changed,
         )  # fmt: skip
         self._discord = DiscordService(parts)
         self._discord.answers.register(core.outbox, **self._pace.grace)
-        self._senders = ChannelSenders(parts, self._client, self._trouble)
+        self._senders = ChannelSenders(self._client, self._trouble)
         self._senders.register(core.outbox, **self._pace.grace)
         return self._discord
 
@@ -168,6 +169,10 @@ class Outside:
     def _client(self) -> Any:
         return self._discord.client if self._discord is not None else None
 
+    def _channels_changed(self, guild_id: str) -> None:
+        if self._senders is not None:
+            self._senders.channels_changed(guild_id)
+
     async def _adopt_github(self) -> Sequence[Adopted]:
         """Our posts there, which those who post results and conversations know again too."""
         if self.github is None or self.discussing is None:
@@ -177,12 +182,12 @@ class Outside:
         return found
 
     async def _adopt_channel(self, channel_id: str) -> Sequence[Any]:
-        from bot.integrations.discord_client.adopting import Unreadable, adopt_channel
+        from bot.integrations.discord_client.adopting import Unreadable
 
-        client = self._client()
-        if client is None or not client.is_ready():
+        client, senders = self._client(), self._senders
+        if client is None or senders is None or not client.is_ready():
             raise Unreadable(channel_id, "Discord is not connected yet")
-        return await adopt_channel(client, channel_id)
+        return await senders.adopt(channel_id)
 
     async def _waiting_in(self, channel_id: str) -> int:
         """How many posts and changes wait for that channel."""

@@ -107,15 +107,23 @@ class Troubles:
             if not self._told[entry]:
                 del self._told[entry]
 
-    async def changed(self, channel_id: str = "") -> None:
-        """Something about that channel (or about roles) changed: try what may work now."""
-        for key, block in list(self._blocks.items()):
-            spot = block.spot
-            lacking = self._places.lacking_of(spot.channel_id, spot.needs)
-            if lacking == [] or (lacking is None and channel_id in ("", spot.channel_id)):
+    def in_guild(self, guild_id: str) -> list[Spot]:
+        """What waits in that server."""
+        return [b.spot for b in self._blocks.values() if b.spot.guild_id in (guild_id, "")]
+
+    async def changed(self, guild_id: str) -> None:
+        """Something was changed there: try what may work now. Never raises."""
+        for spot in self.in_guild(guild_id):
+            key = (spot.kind, spot.channel_id)
+            if self._places.lacking_of(spot.channel_id, spot.needs) != []:
+                continue
+            if (block := self._blocks.get(key)) is not None:
                 block.until = 0.0
-                log.info("channel %s may be written to again", spot.channel_id)
+            log.info("channel %s may be written to again", spot.channel_id)
+            try:
                 await self._hasten(*key)
+            except Exception:
+                log.exception("what waits for channel %s goes out later", spot.channel_id)
 
 
 def trouble_card(

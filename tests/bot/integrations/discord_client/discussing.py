@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bot.command import Command
 from bot.community.service import CommunityBook
 from bot.community.words import By, LimitSetting, RoleSetting
 from bot.integrations.discord_client.channel_senders import ChannelSenders
@@ -38,7 +39,7 @@ class Posting:
     troubles: list[Any] = field(default_factory=list)
 
     @asynccontextmanager
-    async def bot(self) -> AsyncIterator[Bot]:
+    async def bot(self, commands: Mapping[str, Command] | None = None) -> AsyncIterator[Bot]:
         """A process of the bot; whoever is a contributor may post."""
         running: list[asyncio.Task[None]] = []
 
@@ -53,12 +54,12 @@ class Posting:
             )  # fmt: skip
             running.append(asyncio.create_task(self.service.run()))
             parts = replace(parts, discussing=self.service)
-            ChannelSenders(parts, lambda: self.client, self._trouble).register(outbox, grace_s=2.0)
+            ChannelSenders(lambda: self.client, self._trouble).register(outbox, grace_s=2.0)
             return parts
 
         self.world.extra = extra
         try:
-            async with self.world.bot() as bot:
+            async with self.world.bot(commands) as bot:
                 self.client = bot.client
                 role = self.world.fake.home.role("contributors").id
                 await self.community.set(RoleSetting(self.guild_id, "post-results", role), BY)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import JsonValue
 
 from bot.integrations.discord_client.cards import key_in
 from bot.integrations.discord_client.channel_senders import ChannelSenders
+from bot.integrations.discord_client.parts import DiscordParts
 from bot.outbox import Effect, Outbox, Told, enqueue
 from bot.posting import Card, ChannelPost, Crosspost, MessageEdit, ThreadStart
 from content.sources.article import short_key
@@ -112,14 +113,22 @@ class Posting:
 @asynccontextmanager
 async def posting(world: World, grace_s: float = GRACE_S) -> AsyncIterator[Posting]:
     """A process of the bot over the world's database."""
+    made: list[Posting] = []
+
+    async def told_of_changes(parts: DiscordParts, _: Outbox) -> DiscordParts:
+        return replace(
+            parts,
+            channels_changed=lambda guild: made[0].senders.channels_changed(guild) if made else 0,
+        )
+
+    world.extra = told_of_changes
     async with world.bot() as bot:
         outbox = Outbox(bot.parts.store)
-        made: list[Posting] = []
 
         async def trouble(guild: str, channel: str, purpose: str, lacking: list[str]) -> None:
             made[0].troubles.append((channel, purpose, tuple(lacking)))
 
-        senders = ChannelSenders(bot.parts, lambda: bot.service.client, trouble)
+        senders = ChannelSenders(lambda: bot.service.client, trouble)
         senders.register(outbox, grace_s=grace_s)
         running = asyncio.create_task(outbox.run())
         made.append(Posting(world, bot, outbox, senders, running))
