@@ -72,6 +72,7 @@ class GitHubClient:
         self.holds = Holds(hold_s)
         self.turn_s = TURN_S
         self.rate = (-1, -1, 0)  # points left, points an hour, when they come back
+        self.scopes: tuple[str, ...] = ()  # of a classic token; others do not tell
         self.last_error, self.last_error_at = "", 0.0
         self.is_app = credentials.is_app
         self._connection = Connection(credentials, timeout_s)
@@ -84,6 +85,11 @@ class GitHubClient:
     def waiting(self) -> int:
         """Requests that wait for their turn."""
         return self._turns.waiting + self._changing.locked()
+
+    @property
+    def permissions(self) -> dict[str, str]:
+        """What an App was granted, by GitHub's names; empty for a token."""
+        return self._connection.permissions
 
     async def close(self) -> None:
         """End; what is under way is waited for at most 2 s."""
@@ -246,6 +252,7 @@ class GitHubClient:
         finally:
             left, limit = requester.rate_limiting
             self.rate = (left, limit, requester.rate_limiting_resettime)
+            self.scopes = tuple(requester.oauth_scopes or ())
 
     def _judged(self, error: Exception) -> Exception:
         """What an error means; keeps what everything else must know of it."""

@@ -77,6 +77,7 @@ class Connection:
         self._integration: GithubIntegration | None = None
         self._github: Github | None = None
         self._ends_at = math.inf
+        self.permissions: dict[str, str] = {}  # of an App, once it has logged in
 
     def ready(self) -> Requester:
         """A client with a token that is good now; one request at most, for an App's token.
@@ -114,6 +115,7 @@ class Connection:
             self._integration = GithubIntegration(auth=signer, **self._options())
         bought = self._integration.get_access_token(int(given.installation_id))
         self._ends_at = bought.expires_at.timestamp()
+        self.permissions = dict(bought.raw_data.get("permissions") or {})
         return bought.token
 
     def _options(self) -> dict[str, Any]:
@@ -141,11 +143,11 @@ def read_key(credentials: Credentials) -> str:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise KeyUnreadable(f"{name} cannot be read ({why}); it names the .pem file.") from None
+            raise KeyUnreadable(f"{name} cannot be read ({why}): it names the .pem file.") from None
     try:
         load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyUnreadable(
-            f"{name} holds no private key; make one in the App's settings and give the whole .pem."
+            f"{name} holds no private key: make one in the App's settings and give the whole .pem."
         ) from None
     return text

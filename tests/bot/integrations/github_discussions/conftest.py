@@ -1,4 +1,4 @@
-"""The real PyGithub on the fake GitHub, with the outbox over it, and a check of what none leaves."""
+"""The real PyGithub on the fake GitHub with the outbox over it, and what no test may leave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.effects import Effect, Told, enqueue
 from bot.integrations.github_discussions.service import GitHubService
 from bot.outbox import Outbox
 from bot.store import Store
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 from tests.fakes.github import FakeGitHub
 
 SECRETS = ("ghp_fake", "ghs_fake", "PRIVATE KEY-----")
@@ -56,9 +56,11 @@ class Bot:
     async def put_off(self, key: str, reason: str, timeout_s: float = 20.0) -> Told:
         """Wait until it is put off for a reason that holds those words."""
         async with asyncio.timeout(timeout_s):
-            while reason not in (told := await self.told(key)).reason:
+            while True:
+                told = await self.told(key)
+                if reason in told.reason:
+                    return told
                 await asyncio.sleep(0.02)
-        return told
 
 
 @dataclass
@@ -119,9 +121,12 @@ async def world(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     monkeypatch.chdir(tmp_path)  # no .env file of the developer's is read
+    for info in Settings.model_fields.values():
+        monkeypatch.delenv(str(info.validation_alias), raising=False)
     monkeypatch.setattr("bot.outbox.FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr("bot.outbox.LOOK_S", 0.2)
-    caplog.set_level(logging.DEBUG)
+    for name in ("bot", "github", "urllib3", "requests"):
+        caplog.set_level(logging.DEBUG, name)
     unhandled: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: unhandled.append(what))
     async with FakeGitHub() as fake:

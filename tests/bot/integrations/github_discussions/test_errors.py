@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 from github import GithubException, UnknownObjectException
@@ -13,11 +12,9 @@ from bot.integrations.github_discussions.errors import BadToken, Denied, Limited
 from bot.outbox import Later, Never
 
 
-def graphql(
-    kind: str | None, message: str = "words", data: Any = None, **headers: str
-) -> Exception:
+def graphql(kind: str | None, message: str = "words") -> Exception:
     problem = {"message": message} | ({"type": kind} if kind else {})
-    return GithubException(400, {"data": data, "errors": [problem]}, headers)
+    return GithubException(400, {"data": None, "errors": [problem]}, {})
 
 
 def rest(status: int, message: str = "words", **headers: str) -> Exception:

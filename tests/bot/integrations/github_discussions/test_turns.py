@@ -32,8 +32,8 @@ async def test_reads_come_before_changes_however_late_they_came() -> None:
         turns.free()
 
     await turns.take(READ)
-    tasks = [asyncio.create_task(one(*given)) for given in
-             (("change 1", CHANGE), ("change 2", CHANGE), ("read 1", READ), ("read 2", READ))]  # fmt: skip
+    ranks = {"change 1": CHANGE, "change 2": CHANGE, "read 1": READ, "read 2": READ}
+    tasks = [asyncio.create_task(one(*given)) for given in ranks.items()]
     await asyncio.sleep(0.01)
     assert turns.waiting == 4
     turns.free()
