@@ -46,6 +46,7 @@ STILL_SHOWN = (
     "**Deleted.** The answer's page and its inputs are gone. I cannot change its message here: "
     "please delete that yourself."
 )
+STAYS = "\nIts Discussion stays; who may, deletes it on GitHub: <{url}>"
 
 CANCEL_S = 1.5  # of the 3 s in which a press is to be answered
 CANCEL: Mapping[Cancelled, str] = {
@@ -219,6 +220,8 @@ class Buttons:
 
     async def _delete(self, press: Press) -> None:
         posted = await self._parts.results.message_of(press.row.id)
+        url = await self._discuss.url_of(press.row.id)
+        stays = STAYS.format(url=url) if url else ""
         user = press.interaction.user.id
         by = Deleter(
             user_id=str(user), moderator=is_moderator(press.interaction, press.row.guild_id)
@@ -228,13 +231,13 @@ class Buttons:
             await press.reply.answer(notice(text), private=True)
             return
         # First the press is answered: the message may take longer than the 3 s.
-        await press.reply.update(notice(DELETED_FOR_YOU, "notice"))
+        await press.reply.update(notice(DELETED_FOR_YOU + stays, "notice"))
         if self._parts.jobs is not None:
             await self._parts.jobs.forget(press.row.id)
         client = press.interaction.client
         gone = notice(DELETED.format(user=user), "notice")
         if posted is None or not await edit_in_channel(client, posted, gone):
-            await press.reply.edit(notice(STILL_SHOWN, "notice"))
+            await press.reply.edit(notice(STILL_SHOWN + stays, "notice"))
 
     async def _cancel(self, press: Press) -> None:
         """End the run under whose progress this was pressed, or the one that a list names."""

@@ -16,7 +16,7 @@ from bot.discussing import Asked, Discusses, Poster
 from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.discuss_forms import discuss_form, read_wish, told
 from bot.integrations.discord_client.discuss_links import Behind, PostedLinks
-from bot.integrations.discord_client.discuss_offer import LABEL
+from bot.integrations.discord_client.discuss_offer import LABEL, is_postable
 from bot.integrations.discord_client.message_menu import Chosen, read_chosen, result_id_of
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import asker_of, is_moderator
@@ -75,7 +75,7 @@ class Discuss:
     async def open(self, reply: Reply, row: StoredResult) -> None:
         """The button under an answer: the form, or why not."""
         discussing = await self._allowed(reply)
-        if discussing is None:
+        if discussing is None or await self._not_postable(reply, row):
             return
         by = poster_of(reply.interaction)
         if row.private and row.user_id != by.user_id:
@@ -94,7 +94,7 @@ class Discuss:
     async def sent(self, reply: Reply, row: StoredResult) -> None:
         """The form about an answer came back."""
         discussing = await self._allowed(reply)
-        if discussing is None:
+        if discussing is None or await self._not_postable(reply, row):
             return
         data: Any = reply.interaction.data
         by, asker = poster_of(reply.interaction), _asker_name(reply.interaction, row)
@@ -110,7 +110,7 @@ class Discuss:
         result_id = result_id_of(message, str(self._client.application_id))
         if result_id is not None:
             row = await self._answers.row(result_id) if result_id else None
-            if row is None or row.tool not in self._parts.commands:
+            if row is None:
                 await reply.answer(notice(OWN), private=True)
             else:
                 await self.open(reply, row)
@@ -180,6 +180,13 @@ class Discuss:
             return discussing
         await reply.answer(notice(why), private=True)
         return None
+
+    async def _not_postable(self, reply: Reply, row: StoredResult) -> bool:
+        command = self._parts.commands.get(row.tool)
+        if command is not None and is_postable(command):
+            return False
+        await reply.answer(notice(OWN), private=True)
+        return True
 
     async def _told_already(self, reply: Reply, before: Asked | None) -> bool:
         """Whether it is posted, or on its way, and they were told so."""

@@ -69,7 +69,7 @@ def posted(url: str) -> Message:
     view = View(
         (
             Heading((Bold("It is in Discussions."),)),
-            Text(("What is answered there can be read by everyone.",)),
+            Text(("Everyone can read and answer it there.",)),
             Link("Open the Discussion", url),
         ),
         "notice",

@@ -10,18 +10,22 @@ LABEL = "Post to Discussions"
 DONE_LABEL = "Discussion"
 
 
+def is_postable(command: Command) -> bool:
+    """Whether its answers are worth a Discussion: not what the running bot knows just now."""
+    return not command.private and command.live is None and bool(command.options)
+
+
 def with_offer(
     parts: DiscordParts, command: Command, view: View, guild_id: str, url: str = ""
 ) -> View:
     """``view`` with the button before its last link; ``url`` is where it was posted already.
 
-    Only a finished answer of a tool, in a server of the community, where a repository is
-    configured: what the running bot knows now is worth no Discussion.
+    Only a finished answer, in a server of the community, where a repository is configured.
     """
     homes = map(str, parts.settings.home_guild_ids)
     if parts.discussing is None or guild_id not in homes or view.tone != "answer":
         return view
-    if command.private or command.live is not None or not command.options:
+    if not is_postable(command):
         return view
     offer: Block = Link(DONE_LABEL, url) if url else Button(LABEL, "discuss")
     last = view.blocks[-1] if view.blocks else None

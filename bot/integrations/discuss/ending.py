@@ -43,7 +43,7 @@ def reply_to(post: Post) -> Effect | None:
     card = Card(
         title=post.title,
         url=post.url,
-        lines=("This is a Discussion on GitHub now; its answer will be posted here too.",),
+        lines=("This is a Discussion on GitHub now. An answer accepted there is posted here too.",),
         note=f"{post.category} · posted by {post.by_name}",
         links=(("Discuss on GitHub", post.url),),
         tone="notice",

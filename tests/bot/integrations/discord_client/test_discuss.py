@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bot.integrations.discord_client import following
 from bot.outbox import Later, Never
 from bot.results import Deleter
+from tests.bot.integrations.discord_client import pace
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.discussing import Posting
 from tests.bot.integrations.discord_client.messages import custom_ids, labels, links
+from tests.bot.integrations.discord_client.test_jobs import COMMANDS, RESULT, answered
+from tests.bot.integrations.discord_client.test_jobs import asked as job_asked
 from tests.bot.integrations.discuss.github import until
-from tests.fakes.discord import Reply
+from tests.fakes.discord import Reply, message_text
+from tests.fakes.jobs import FakeJobs
 
 LABEL = "Post to Discussions"
 LINK = "https://github.com/mlsystems/site/discussions/41"
@@ -243,3 +250,53 @@ async def test_the_answer_keeps_its_link_when_it_is_drawn_again(posting: Posting
         await posting.member().click(first.message, "Chart")
         await first.finished(lambda r: r.files)
         assert LINK in links(first.message) and LABEL not in labels(first.message)
+
+
+async def test_the_answer_of_a_job_keeps_its_asker_when_it_gets_its_link(
+    posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "EVERY_S", 0.05)
+    posting.world.jobs = jobs = FakeJobs()
+    async with posting.bot(COMMANDS):
+        alice, _ = await job_asked(posting.world)
+        alice.roles = ("contributors",)
+        await jobs.end(jobs.newest.row.id, result=RESULT)
+        answer = await answered(posting.world)
+        assert LABEL in labels(answer.json) and answer.pings == {alice.id}
+        form = (await alice.click(answer.json, LABEL)).modal
+        await linked(await alice.submit(form))
+        await until(lambda: LINK in links(answer.json))
+        assert f"<@{alice.id}>" in message_text(answer.json) and len(answer.events) >= 2
+        body = (await posting.github.took()).body
+        assert "Asked and posted by **Alice**" in body
+
+
+async def test_who_asked_and_who_posted_are_both_named(posting: Posting) -> None:
+    async with posting.bot():
+        first = await posting.asked()
+        await linked(await sent(posting, first, "bob"))
+        body = (await posting.github.took()).body
+        assert "Asked by **Alice** in Discord, posted by **Bob**" in body
+
+
+async def test_who_deletes_a_posted_answer_is_told_that_its_discussion_stays(
+    posting: Posting,
+) -> None:
+    async with posting.bot():
+        first = await posting.asked()
+        await linked(await sent(posting, first))
+        details = await posting.member().click(first.message, "Assumptions")
+        done = await posting.member().click(details.message, "Delete this answer")
+        assert f"Its Discussion stays; who may, deletes it on GitHub: <{LINK}>" in done.text
+
+
+async def test_what_the_running_bot_says_of_itself_is_not_posted(posting: Posting) -> None:
+    async def live(house: object, request: pace.PaceRequest, asker: object) -> pace.PaceResult:
+        return pace.PaceResult(pace=1.0)
+
+    async with posting.bot({"pace": replace(pace.command(), live=live)}):
+        reply = await posting.asked()
+        assert LABEL not in labels(reply.message)
+        result_id = links(reply.message)[0].rpartition("/")[2]
+        crafted = await posting.member().press_unseen(reply.message, f"k2c:discuss:{result_id}")
+        assert "no answer that could be posted" in crafted.text
