@@ -38,6 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "bot.core",
         "bot.broker_watch",
+        "bot.announce_cli",
         "bot.check_cli",
         "bot.queueing",
         "bot.doctor",

@@ -41,8 +41,6 @@ _CALLS = (  # each match is parted in its middle, where the groups meet
     re.compile(r"(@)(?=\S)"),
     re.compile(r"(#)(?=\d)"),
     re.compile(r"(\bGH-)(?=\d)", re.IGNORECASE),
-    re.compile(r"((?<![0-9A-Za-z])[0-9a-f])(?=(?=\d*[a-f])[0-9a-f]{6,39}(?![0-9A-Za-z]))", re.I),
-    re.compile(r"((?<![0-9A-Za-z])\d)(?=\d{39}(?![0-9A-Za-z]))"),
     re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*:)(?=//)"),
     re.compile(r"(\b(?:mailto|xmpp):)(?=\S)", re.IGNORECASE),
     re.compile(r"(\bwww)(?=\.)", re.IGNORECASE),
@@ -50,6 +48,9 @@ _CALLS = (  # each match is parted in its middle, where the groups meet
     re.compile(r"(--)(?=!?>)"),
     re.compile(r"(k2c:)(?=post)"),
 )
+# A commit's name, or 7 signs of it at least: any piece that long might be another one's.
+_COMMIT = re.compile(r"(?<![0-9A-Za-z])(?:(?=\d*[a-f])[0-9a-f]{7,40}|\d{40})(?![0-9A-Za-z])", re.I)
+_COMMIT_PART = re.compile(r"(.{6})(?=.)")
 _CALLS_IN_CODE = (re.compile(r"((?<!\w)@)(?=\w)"), re.compile(r"(k2c:)(?=post)"))
 _INLINE = re.compile(
     r"[\\`*\[\]<|$~]|&(?=[#\w]+;)|(?<=\s)#+(?=\s*\Z)|(?<![^\W_])_|_(?![^\W_])|(?<=--\u200b)>"
@@ -138,7 +139,7 @@ def parted(text: str) -> str:
     """
     for call in _CALLS:
         text = call.sub(rf"\1{APART}", text)
-    return text
+    return _COMMIT.sub(lambda found: _COMMIT_PART.sub(rf"\1{APART}", found[0]), text)
 
 
 def _span(span: Span, base_url: str) -> str:
@@ -208,7 +209,7 @@ def _chart(chart: Chart, picture: str) -> str:
 
 def html_text(text: str) -> str:
     """``text`` between tags of HTML that stands in Markdown, on one line."""
-    return parted(" ".join(html.escape(decoded(text), quote=False).split()))
+    return html.escape(parted(" ".join(decoded(text).split())), quote=False)
 
 
 def _table(table: Table) -> Iterator[str]:

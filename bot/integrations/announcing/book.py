@@ -15,7 +15,7 @@ from bot.effects import Told
 from bot.integrations.announcing import finding
 from bot.integrations.announcing.adoption import Found, adopt
 from bot.integrations.announcing.diff import Change
-from bot.integrations.announcing.plan import is_due, is_settled, next_effects, targets
+from bot.integrations.announcing.plan import Planned, is_due, is_settled, next_effects, targets
 from bot.integrations.announcing.problems import identity, told_effects
 from bot.integrations.announcing.records import (
     Post,
@@ -53,10 +53,10 @@ class Loaded:
 
 @dataclass(slots=True)
 class Made:
-    """What a change made: records as they are now, and how many effects it enqueued."""
+    """What a change made: records as they are now, and what it enqueued for which of them."""
 
     records: dict[str, Record] = field(default_factory=dict)
-    enqueued: int = 0
+    planned: list[tuple[Record, Planned]] = field(default_factory=list)
 
 
 def load(db: Database) -> Loaded:
@@ -191,7 +191,7 @@ def _plan_one(db: Database, record: Record, where: Places, now: float, made: Mad
     record = replace(record, settled=settled)
     put_record(db, record)
     made.records[record.short] = record
-    made.enqueued += len(planned)
+    made.planned += [(record, one) for one in planned]
 
 
 def _adopt(

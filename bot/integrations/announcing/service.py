@@ -235,7 +235,7 @@ class Announcer:
                     self._shelf.stir(shorts[first:])
                     raise
                 self._shelf.hold(made.records)
-            if made.enqueued:
+            if made.planned:
                 self._outbox.wake()
 
     async def _note_settings(self) -> None:
