@@ -34,8 +34,7 @@ class Bot:
 
     async def enqueue(self, *made: Effect) -> None:
         """Decide effects."""
-        for effect in made:
-            await self.store.write(lambda db, e=effect: enqueue(db, e))
+        await self.store.write(lambda db: [enqueue(db, effect) for effect in made])
         self.outbox.wake()
 
     async def told(self, key: str) -> Told:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ import pytest
 
 from bot.integrations.github_discussions.connection import Credentials
 from bot.integrations.github_discussions.holds import HOLD_S
+from bot.integrations.github_discussions.service import GitHubService
 from config.settings import load_settings
 from tests.bot.integrations.github_discussions import effects
 from tests.bot.integrations.github_discussions.conftest import World
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_in_production_a_refused_account_makes_three_calls_in_ten_minutes() -> None:
@@ -244,15 +249,25 @@ def test_credentials_show_nothing_of_themselves() -> None:
     assert repr(credentials) == "Credentials(a token)" and "secret" not in f"{credentials}"
 
 
-async def test_without_github_nothing_is_imported_or_started(world: World) -> None:
-    from bot.integrations.github_discussions.service import GitHubService
-
+async def test_without_credentials_or_a_repository_nothing_is_started(world: World) -> None:
     for given in ({}, {"github_repository": "a/b"}, {"github_token": "ghp_fake"}):
         service = GitHubService(load_settings(**given))
         assert not service.configured
         await service.start()
         await service.close()
     assert not world.fake.calls
+
+
+def test_pygithub_is_not_imported_before_something_is_sent() -> None:
+    """It takes 20 MiB and half a second."""
+    code = (
+        "import sys; from bot.integrations.github_discussions.service import GitHubService;"
+        "from config.settings import load_settings; GitHubService(load_settings(github_token='x',"
+        "github_repository='a/b')); print([m for m in ('github', 'requests', 'markdown_it')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 async def test_the_token_is_in_no_log_at_debug(

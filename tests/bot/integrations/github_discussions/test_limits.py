@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.integrations.github_discussions.service import (
-    EVERY_S,
-    GRACE_S,
-    SEND_LIMIT_S,
-    TIMEOUT_S,
-    TURN_S,
-)
+from bot.integrations.github_discussions.client import TURN_S
+from bot.integrations.github_discussions.connection import TIMEOUT_S
+from bot.integrations.github_discussions.service import GRACE_S, SEND_LIMIT_S
+from bot.integrations.github_discussions.turns import EVERY_S
 from bot.outbox import FIND_LIMIT_S
 from tests.bot.integrations.github_discussions import effects
 from tests.bot.integrations.github_discussions.conftest import World
