@@ -59,8 +59,7 @@ class Library:
             places = [place for place in shelf.topics.get(topic, ()) if place >= due]
         asked = words_of(search)[:MAX_QUERY_WORDS]
         if asked:
-            worth = _worth(shelf, asked)
-            places = sorted((p for p in places if p in worth), key=lambda p: (-worth[p], p))
+            places = _best_first(_worth(shelf, asked), places)
         elif search.strip():
             places = ()  # signs alone, which no article is found by
         return [shelf.articles[place] for place in places]
@@ -117,6 +116,15 @@ def _first_due(shelf: _Shelf, now: datetime | None) -> int:
     return bisect_left(shelf.dates, -(now or datetime.now(UTC)).timestamp())
 
 
+def _best_first(worth: dict[int, int], places: Iterable[int]) -> list[int]:
+    """Those of ``places`` that are worth something, the best first and then the newest.
+
+    One number each, because sorting 5,000 pairs took three times as long.
+    """
+    wide = 1 << 32
+    return [n % wide for n in sorted(p - worth[p] * wide for p in places if p in worth)]
+
+
 def _worth(shelf: _Shelf, asked: Sequence[str]) -> dict[int, int]:
     """The articles that have every word of ``asked``, with what that is worth in all."""
     total: dict[int, int] | None = None
@@ -125,7 +133,8 @@ def _worth(shelf: _Shelf, asked: Sequence[str]) -> dict[int, int]:
         if total is None:
             total = best
         else:
-            total = {place: total[place] + best[place] for place in total.keys() & best.keys()}
+            few, many = sorted((total, best), key=len)
+            total = {place: few[place] + many[place] for place in few if place in many}
     return total or {}
 
 
@@ -133,9 +142,13 @@ def _best(shelf: _Shelf, start: str) -> dict[int, int]:
     """The articles with a word that begins with ``start``; the whole word is worth double."""
     low = bisect_left(shelf.words, start)
     high = bisect_right(shelf.words, start + "\U0010ffff")
-    best: dict[int, int] = {}
-    for at in range(low, high):
-        factor = 2 if shelf.words[at] == start else 1
+    if low == high:
+        return {}
+    whole = shelf.words[low] == start
+    first = shelf.places[low]
+    best = {place: 2 * worth for place, worth in first.items()} if whole else dict(first)
+    for at in range(low + 1, high):
         for place, worth in shelf.places[at].items():
-            best[place] = max(best.get(place, 0), worth * factor)
+            if best.get(place, 0) < worth:
+                best[place] = worth
     return best

@@ -24,7 +24,7 @@ from content.sources.here import read_here
 from content.sources.read import site_topics
 
 SHOWN = 5  # articles a page: on a phone they fill the screen once
-SUMMARY = 120  # characters of a summary
+TITLE, SUMMARY, NAME = 200, 120, 40  # characters that are shown of each
 AUTHORS = 3
 
 
@@ -118,9 +118,9 @@ def _turns(page: int, pages: int) -> tuple[Fix, ...]:
 
 def _line(article: Article) -> ArticleLine:
     return ArticleLine(
-        title=article.title,
+        title=_cut(article.title, TITLE),
         url=article.url,
-        summary=article.summary,
+        summary=_cut(article.summary, SUMMARY),
         authors=article.authors,
         date=article.date.date() if article.date else None,
         read_min=article.read_min,
@@ -165,7 +165,7 @@ def show(request: ArticlesRequest, result: ArticlesResult) -> View:
     named = not request.topic
     for line in result.articles:
         blocks.append(Text(("\n", Anchor(line.title, line.url))))  # a blank line between articles
-        blocks += [Text((_cut(line.summary),))] if line.summary else []
+        blocks += [Text((line.summary,))] if line.summary else []
         known = _known(line, named)
         blocks += [Note((known,))] if known else []
     if result.left_out:
@@ -192,18 +192,20 @@ def _name(topic: str | None) -> str:
 def _known(line: ArticleLine, named: bool) -> str:
     """Who, how long, on what, when: as far as it is known."""
     more = len(line.authors) - AUTHORS
-    who = ", ".join(line.authors[:AUTHORS]) + (f" and {more} more" if more > 0 else "")
+    who = ", ".join(_cut(name, NAME) for name in line.authors[:AUTHORS]) + (
+        f" and {more} more" if more > 0 else ""
+    )
     minutes = f"{line.read_min} min" if line.read_min else ""
     topic = _name(line.topic) if named else ""
     day = f"{line.date.day} {line.date:%b %Y}" if line.date else ""
     return " \u00b7 ".join(part for part in (who, minutes, topic, day) if part)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, limit: int) -> str:
     """The beginning of ``text``, cut between words."""
-    if len(text) <= SUMMARY:
+    if len(text) <= limit:
         return text
-    return text[:SUMMARY].rsplit(" ", 1)[0].rstrip(",.;: ") + "\u2026"
+    return text[:limit].rsplit(" ", 1)[0].rstrip(",.;: ") + "\u2026"
 
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 MAX_ADDRESS = 500
@@ -30,6 +31,7 @@ def blog_address(slug: str, site_url: str) -> str:
     return web_address(f"{site_url.rstrip('/')}{BLOG}{quote(clean, safe=SAFE)}", site_url)
 
 
+@lru_cache(maxsize=32_768)  # asked for every article at every look
 def canonical(address: str) -> str:
     """What stays the same of an address: no query, fragment, default port or last slash.
 

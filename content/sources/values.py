@@ -64,8 +64,9 @@ def truth(text: str) -> bool:
 
 def one_line(text: str, limit: int) -> str:
     """``text`` without line ends, control signs and more than ``limit`` characters."""
-    shown = "".join(sign if sign.isprintable() or sign.isspace() else "" for sign in text)
-    line = " ".join(shown.split())
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() or sign.isspace() else "" for sign in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
 
 

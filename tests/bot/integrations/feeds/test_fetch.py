@@ -38,8 +38,9 @@ async def test_a_server_that_says_304_unasked_is_not_believed(site: Web) -> None
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip bomb"])
 async def test_more_than_the_limit_is_not_read(site: Web, packed: bool) -> None:
     body = b" " * (fetch.LIMIT + 1)
-    extra = {"Content_Encoding": "gzip"} if packed else {}
-    url = site.serve("/feed", gzip.compress(body) if packed else body, **extra)
+    url = site.serve("/feed", body)
+    if packed:
+        url = site.serve("/feed", gzip.compress(body), Content_Encoding="gzip")
     assert "more than 5 MiB" in str(await failure(url))
     url = site.serve("/feed", b" " * fetch.LIMIT)
     assert len((await fetch_feed(url, NONE)).content or b"") == fetch.LIMIT
