@@ -24,7 +24,7 @@ GONE = "somebody deleted the message, so there is nothing to change"
 
 
 class EditSender:
-    """The outbox's sender for ``KIND``. ``shown_key`` is what the message carries."""
+    """The outbox's sender for ``KIND``."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
