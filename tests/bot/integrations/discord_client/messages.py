@@ -27,3 +27,9 @@ def buttons(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if component["type"] == 2:
             yield component
         yield from buttons(component)
+
+
+def token_of(message: dict[str, Any], label: str) -> str:
+    """What the button with that label is about: the 22 characters in its id."""
+    found = next(button for button in buttons(message) if button["label"] == label)
+    return str(found["custom_id"].split(":")[2])

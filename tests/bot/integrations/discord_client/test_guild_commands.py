@@ -29,7 +29,7 @@ def view(text: str, *more: Button) -> View:
 
 
 async def slow(house: GuildHouse, caller: Caller, values: Mapping[str, Value]) -> Said:
-    await asyncio.sleep(1.7)
+    await asyncio.sleep(0.3)
     return Said(view(f"hello {caller.user_name} of {caller.guild_name}"))
 
 
@@ -119,7 +119,10 @@ async def test_a_home_server_that_adds_the_bot_later_gets_them_then(world: World
         assert "Nothing is configured in foreign" in reply.text
 
 
-async def test_a_slow_answer_says_thinking_first(world: World) -> None:
+async def test_a_slow_answer_says_thinking_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.integrations.discord_client.guild_commands.PROMPT_S", 0.05)
     async with home_bot(world, commands=[maintainers(slow)]) as home:
         reply = await home.mod.slash("announce")
         assert reply.deferred and reply.ephemeral
