@@ -164,6 +164,7 @@ async def test_an_app_s_token_that_ends_in_the_middle_is_renewed(world: World) -
     assert all(call.status != 401 for call in world.fake.calls)
 
 
+@pytest.mark.slow
 async def test_an_app_s_token_that_is_refused_early_is_replaced_once(world: World) -> None:
     world.as_app()
     async with world.bot() as bot:
@@ -177,6 +178,7 @@ async def test_an_app_s_token_that_is_refused_early_is_replaced_once(world: Worl
     assert len(refused) == 2 and len(world.fake.discussions) == 1
 
 
+@pytest.mark.slow
 async def test_an_app_knows_itself_by_both_of_its_names(world: World) -> None:
     world.as_app()
     async with world.bot() as bot:
@@ -258,6 +260,7 @@ async def test_without_credentials_or_a_repository_nothing_is_started(world: Wor
     assert not world.fake.calls
 
 
+@pytest.mark.slow
 def test_pygithub_is_not_imported_before_something_is_sent() -> None:
     """It takes 20 MiB and half a second."""
     code = (

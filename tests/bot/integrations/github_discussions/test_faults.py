@@ -61,6 +61,7 @@ async def test_lists_that_lag_double_nothing_within_the_grace(world: World) -> N
     assert len(world.fake.discussions) == 2 and len(other.comments) == 1
 
 
+@pytest.mark.slow
 async def test_a_search_index_an_hour_behind_changes_nothing(world: World) -> None:
     world.fake.search_lag_s = 3600.0
     world.fake.faults.add("createDiscussion", "502", applied=True)
@@ -71,6 +72,7 @@ async def test_a_search_index_an_hour_behind_changes_nothing(world: World) -> No
     assert not any("search" in call.names for call in world.fake.calls)
 
 
+@pytest.mark.slow
 async def test_a_post_is_found_again_in_the_category_somebody_moved_it_to(world: World) -> None:
     world.fake.faults.add("createDiscussion", "502", applied=True)
     async with world.bot() as bot:
@@ -92,6 +94,7 @@ async def test_a_marker_that_somebody_else_pasted_is_not_ours(world: World) -> N
     assert told.receipt["number"] == world.fake.discussions[1].number
 
 
+@pytest.mark.slow
 async def test_a_post_beyond_the_first_page_is_found(world: World) -> None:
     world.fake.faults.add("createDiscussion", "502", applied=True)
     async with world.bot() as bot:
@@ -103,6 +106,7 @@ async def test_a_post_beyond_the_first_page_is_found(world: World) -> None:
     assert sum(1 for d in world.fake.discussions if d.author == "k2c-bot") == 1
 
 
+@pytest.mark.slow
 async def test_a_reply_whose_answer_was_lost_is_found_among_the_replies(world: World) -> None:
     other = world.fake.add_discussion(title="Other", body="b", comments=["first"])
     world.fake.faults.add("addDiscussionComment", "reset", applied=True)
@@ -113,6 +117,7 @@ async def test_a_reply_whose_answer_was_lost_is_found_among_the_replies(world: W
     assert told.receipt["id"] == reply.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_process_that_ends_in_the_middle_of_a_change_leaves_one_post(
     world: World, when: Any
@@ -139,6 +144,7 @@ async def test_a_server_that_is_away_is_no_unknown_outcome(world: World) -> None
         assert told.state == "waiting"
 
 
+@pytest.mark.slow
 async def test_the_loop_goes_on_while_github_hangs(world: World) -> None:
     async with world.bot() as bot:
         world.fake.faults.add("createDiscussion", "timeout")

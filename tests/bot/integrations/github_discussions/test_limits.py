@@ -46,6 +46,7 @@ async def test_no_change_of_any_kind_goes_out_before_a_limit_ends(world: World, 
     assert len(world.fake.discussions) == 2 and other.title == "Another"
 
 
+@pytest.mark.slow
 async def test_a_reset_in_the_past_costs_a_second_and_no_storm(world: World) -> None:
     async with world.bot() as bot:
         world.fake.faults.add("createDiscussion", "rate_limited_200", retry_after_s=-50.0, times=2)

@@ -170,6 +170,7 @@ async def test_files_that_cannot_be_read_now_are_said(world: World, kind: str) -
             await bot.service.blob(REPO, "0" * 40)
 
 
+@pytest.mark.slow
 async def test_status_tells_who_what_and_the_last_error(world: World) -> None:
     world.fake.faults.add("createDiscussion", "502")
     async with world.bot() as bot:

@@ -84,11 +84,13 @@ def test_a_long_block_of_code_is_cut_between_lines_and_closed() -> None:
     assert last_block(body)[2] == marker(KEY)
 
 
+@pytest.mark.slow
 def test_what_is_cut_inside_details_is_closed() -> None:
     body = as_body("<details><summary>All</summary>\n\n" + "Some words.\n\n" * 9_000, KEY)
     assert body.count("</details>") == 1 and last_block(body)[2].endswith(marker(KEY))
 
 
+@pytest.mark.slow
 def test_hidden_lines_at_the_end_outlive_the_cut() -> None:
     giscus = "<!-- sha1: 356a192b7913b04c54574d18c28d46e6395428ab -->"
     body = as_body("Some words.\n\n" * 9_000 + giscus + "\n", KEY)
