@@ -18,10 +18,11 @@ from content.sources.values import instant, names, one_line
 from content.sources.yaml_texts import Broken
 
 MAX_ENTRIES = 2_000
+MAX_TAGS = 300_000  # 5 MiB of nothing but tags took 26 s to parse
 MAX_GUID = 500
 JSON_FEED = "https://jsonfeed.org/version/"
 DEEP = 400  # opening brackets in a row: no feed's, and json recurses into them
-BLOCKS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]{0,2000}>", re.I | re.S)
+HIDDEN = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,29 @@ def _key(guid: str, url: str) -> str:
 
 
 def _words(text: str) -> str:
-    """The words of HTML, entities read."""
-    return html.unescape(BLOCKS.sub(" ", text[: 4 * SUMMARY]))
+    """The words of HTML, entities read. Linear in its length, whatever was left open: a regular
+    expression for it took 0.5 s for 16,000 characters of ``<script``.
+    """
+    text = text[: 4 * SUMMARY]
+    lower, kept, at = text.lower(), [], 0
+    while (start := text.find("<", at)) >= 0:
+        kept.append(text[at:start])
+        at = _after_tag(lower, start)
+        kept.append(" " if at > start + 1 else "<")
+    kept.append(text[at:])
+    return html.unescape("".join(kept))
+
+
+def _after_tag(lower: str, start: int) -> int:
+    """Where the tag, comment or script at ``start`` is over; right after the sign if it is none."""
+    for opening, closing in HIDDEN:
+        if lower.startswith(opening, start):
+            end = lower.find(closing, start)
+            return len(lower) if end < 0 else (lower.find(">", end) + 1 or len(lower))
+    named = lower[start + 1 : start + 2]
+    if not (named.isalpha() or named in ("/", "!", "?")) or not named:
+        return start + 1
+    return lower.find(">", start) + 1 or len(lower)
 
 
 def _xml_items(content: bytes, content_type: str) -> tuple[list[Item], list[tuple[int, str]]]:
@@ -153,6 +175,8 @@ def _xml_items(content: bytes, content_type: str) -> tuple[list[Item], list[tupl
     """
     import feedparser
 
+    if content.count(b"<") > MAX_TAGS:
+        raise Broken(0, f"The feed has more than {MAX_TAGS:,} tags.")
     # No content-location: it would make addresses of guids too, which change with the host.
     read = feedparser.parse(
         content.lstrip(b" \t\r\n"),

@@ -53,8 +53,8 @@ def read_front_matter(content: bytes) -> FrontMatter:
     else:
         head, rest, first, fence = _fenced(stripped, skipped)
         read = _toml(head, first) if fence == "+++" else _yaml(head, first)
-    heading = re.search(r"^# +(.+?)\s*#*\s*$", rest, re.MULTILINE)
-    title = heading[1] if heading else ""
+    heading = re.search(r"^# +(.*)$", rest, re.MULTILINE)
+    title = heading[1].strip().rstrip("#").strip() if heading else ""
     return FrontMatter(read.values, read.lines, tuple(read.complaints), title)
 
 

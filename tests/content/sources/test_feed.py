@@ -116,6 +116,7 @@ NONE: dict[str, bytes] = {
     "json cut off": b'{"version": "https://jsonfeed.org/version/1", "items": [{',
     "nested json": b'{"a":' + b"[" * 100_000,
     "nested json objects": b'{"a":' * 100_000,
+    "nothing but tags": b"<rss><channel>" + b"<item>" * 400_000,
     "zeros": b"\0" * 1_000,
 }
 
@@ -149,6 +150,17 @@ def test_a_full_text_is_cut_to_its_first_sentences_where_no_summary_is_given() -
     long = "This is the first sentence of a long text about kernels and clusters, and more. " * 40
     (entry,) = scan(feed({"id": "7", "url": "/a", "title": "T", "content_html": long})).entries
     assert entry.article.summary.endswith(".") and len(entry.article.summary) < 301
+
+
+@pytest.mark.parametrize(
+    ("markup", "words"),
+    [("a <b>b</b><br/>c", "a b c"), ("1 < 2 > 0", "1 < 2 > 0"), ("<!-- <b>x</b> -->a", "a"),
+     ("<SCRIPT>bad()</Script >a", "a"), ("<style>b{}</style>a", "a"), ("a <b", "a"), ("a <", "a <"),
+     ("a<script>never closed", "a"), ("&lt;b&gt; &amp;", "<b> &")],
+)  # fmt: skip
+def test_markup_leaves_the_words(markup: str, words: str) -> None:
+    item = {"id": "7", "url": "/a", "title": "T", "summary": markup}
+    assert scan(feed(item)).entries[0].article.summary == words
 
 
 @pytest.mark.parametrize("change", ["title", "date", "host", "summary"])
