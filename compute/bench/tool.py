@@ -49,7 +49,7 @@ async def run(request: BenchRequest, ctx: Context, *, static: bool = True) -> Be
     measured what the compiled code tells. Raises ``Refused``.
     """
     asked = understand(request)
-    operator = _operator(asked)
+    operator = operator_of(asked)
     await ctx.progress(0.0, f"{asked.op.name}: looking at the machine")
     result = _empty(asked, request, operator)
     if not asked.explain:
@@ -61,7 +61,8 @@ async def run(request: BenchRequest, ctx: Context, *, static: bool = True) -> Be
     return result
 
 
-def _operator(asked: Asked) -> Operator:
+def operator_of(asked: Asked) -> Operator:
+    """The operator with its kernels. Raises ``Refused`` where PyTorch is missing."""
     try:
         from compute.kernels.registry import operators
     except ImportError as error:

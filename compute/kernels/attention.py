@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 
 from compute.kernels.attention_cases import KEYS, adversarial, dims_of, make_inputs
+from compute.kernels.attention_plans import bucket_of, size_of, triton_choice, triton_plan
+from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.judging import judge_logits
@@ -34,7 +36,6 @@ from compute.kernels.sdpa import library
 from compute.kernels.triton_build import aot, pointer
 
 # fp32 by FMA: 32 x 32 or 64 x 16 spilled 40 to 129 times on sm_90, this takes 80 registers.
-FP32_PLAN = (32, 16, 8, 2)
 LOG2_E = math.log2(math.e)  # exponentials are powers of two: one instruction
 MOST_D = 256
 
@@ -200,28 +201,6 @@ def attention_kernel(
     )
 
 
-def triton_plan(
-    dtype: str, arch: int, d: int, sq: int, whole: bool = True
-) -> tuple[int, int, int, int]:
-    """(BM, BN, warps, stages) for heads in ``d`` columns, ``whole`` or padded with a mask.
-
-    On 8 warps 128 x 128 takes 255 registers on sm_90; the masks of a padded head made that spill,
-    and 128 x 64 before it, hence the narrower blocks.
-    """
-    if dtype == "float32":
-        return FP32_PLAN
-    if sq <= 16:
-        return 16, 64 if d <= 128 else 32, 4, 2
-    if d > 128:
-        return 64, 32, 8, 2
-    bm = 128 if sq > 64 else 64
-    if arch == 90 and whole and d == 128:
-        return bm, 128, 8, 2
-    if arch in (90, 100):
-        return bm, 64, 8, 3
-    return bm, 64 if whole else 32, 8, 2
-
-
 def by_triton(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, scale: float
 ) -> torch.Tensor:
@@ -234,7 +213,7 @@ def by_triton(
     (q, qs, dense), (k, ks, _), (v, vs, _) = (head_lines(t, whole=16) for t in (q, k, v))
     block_d = max(16, triton.next_power_of_2(dense))
     dtype = str(q.dtype).removeprefix("torch.")
-    bm, bn, warps, stages = triton_plan(dtype, arch_of(q), block_d, sq, dense == block_d)
+    bm, bn, warps, stages = TRITON_CHOICE.taken(q, dtype, bucket_of(dense, sq))
     attention_kernel[(b * h * triton.cdiv(sq, bm),)](
         q, k, v, out, *qs, *ks, *vs, hk, h // hk, sq, sk, dense, d, scale * LOG2_E, causal, bm, bn,
         block_d, dense == block_d, upcast(q), num_warps=warps, num_stages=stages,
@@ -242,25 +221,33 @@ def by_triton(
     return out
 
 
+def triton_cubin(dtype: str, arch: int, d: int, causal: bool, config: Config) -> Cubin:
+    """Heads of ``d``, padded where that is no power of two."""
+    block_d, (bm, bn, warps, stages) = triton.next_power_of_2(d), config
+    pointers = ("q", "k", "v", "out")
+    strides = [f"{t}_{axis}" for t in "qkv" for axis in ("batch", "head", "row")]
+    sizes = ("kv_heads", "group", "sq", "sk", "dense", "size")
+    arguments = dict.fromkeys(pointers, pointer(dtype)) | {"scale": "fp32"}
+    arguments |= dict.fromkeys((*strides, *sizes), "i32")
+    promised = (*pointers, *strides, "dense", "size")
+    constants: dict[str, Any] = {"CAUSAL": causal, "BM": bm, "BN": bn, "D": block_d}
+    constants |= {"WHOLE": d == block_d, "UPCAST": False}
+    how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+    return aot(attention_kernel, arch, arguments, constants, divisible=promised, **how)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Heads of 64, 80 and 128, causal and not, and of an odd size."""
-    cubins = []
-    for d, causal, sq in ((64, False, 4096), (80, True, 4096), (128, True, 4096), (128, False, 1)):
-        block_d = triton.next_power_of_2(d)
-        bm, bn, warps, stages = triton_plan(dtype, arch, block_d, sq, d == block_d)
-        pointers, strides = (
-            ("q", "k", "v", "out"),
-            [f"{t}_{axis}" for t in "qkv" for axis in ("batch", "head", "row")],
-        )
-        sizes = ("kv_heads", "group", "sq", "sk", "dense", "size")
-        arguments = dict.fromkeys(pointers, pointer(dtype)) | {"scale": "fp32"}
-        arguments |= dict.fromkeys((*strides, *sizes), "i32")
-        promised = (*pointers, *strides, "dense", "size")
-        constants: dict[str, Any] = {"CAUSAL": causal, "BM": bm, "BN": bn, "D": block_d}
-        constants |= {"WHOLE": d == block_d, "UPCAST": False}
-        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
-        cubins.append(aot(attention_kernel, arch, arguments, constants, divisible=promised, **how))
-    return cubins
+    return [
+        triton_cubin(dtype, arch, d, causal, triton_plan(dtype, arch, bucket_of(d, sq)))
+        for d, causal, sq in ((64, False, 4096), (80, True, 4096), (128, True, 4096),
+                              (128, False, 1))
+    ]  # fmt: skip
+
+
+TRITON_CHOICE = triton_choice(
+    lambda dtype, arch, bucket, config: triton_cubin(dtype, arch, size_of(bucket), True, config)
+)
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------

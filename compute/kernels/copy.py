@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import triton
@@ -25,18 +25,16 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
+from compute.kernels.piece_cases import line_cases
 from compute.kernels.pieces import (
-    BLOCK,
-    THREADS,
-    WARPS,
-    as_rows,
+    block_choice,
     cuda_builds,
-    line_cases,
-    pieces_of,
-    plan_for,
+    line_by_cuda,
+    line_by_triton,
+    line_kinds,
+    plan_choice,
+    triton_builds,
 )
-from compute.kernels.rows import dtype_name
-from compute.kernels.triton_build import aot, pointer
 
 # --- what it is -------------------------------------------------------------------------------
 
@@ -84,22 +82,19 @@ def copy_kernel(x: tl.tensor, out: tl.tensor, count: tl.tensor, BLOCK: tl.conste
     tl.store(out + place, tl.load(x + place, mask=place < count), mask=place < count)
 
 
+CHOICE = block_choice("copy", copy_kernel, partial(line_kinds, ("x",)))
+
+
 def by_triton(x: torch.Tensor) -> torch.Tensor:
-    """One launch, after a copy of x where x is not dense."""
-    x = x.contiguous()
-    out = torch.empty_like(x)
-    if count := x.numel():
-        copy_kernel[(pieces_of(count),)](x, out, count, BLOCK, num_warps=WARPS)
-    return out
+    """One launch, after a copy of what is not dense."""
+    return line_by_triton(CHOICE, copy_kernel, x)
 
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Whole vectors, and a count that is not a multiple of 16."""
-    arguments = {"x": pointer(dtype), "out": pointer(dtype), "count": "i64"}
-    return [
-        aot(copy_kernel, arch, arguments, {"BLOCK": BLOCK}, divisible=promised, num_warps=WARPS)
-        for promised in (("x", "out", "count"), ("x", "out"))
-    ]
+    return triton_builds(
+        copy_kernel, arch, *(line_kinds(("x",), dtype, whole) for whole in (True, False))
+    )
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -117,17 +112,12 @@ __global__ void __launch_bounds__(THREADS) copy(const T* __restrict__ x, T* __re
 }
 """,
 )
+CUDA_CHOICE = plan_choice("copy", CUDA)
 
 
 def by_cuda(x: torch.Tensor) -> torch.Tensor:
-    """One launch, after a copy of x where x is not dense."""
-    (row,) = as_rows(x)
-    out = torch.empty_like(row)
-    if count := row.numel():
-        taken = plan_for(row, out)
-        arguments = (row, out, ctypes.c_longlong(count), ctypes.c_uint(taken.pieces))
-        CUDA.launch((taken.pieces,), THREADS, arguments, template=taken.template(dtype_name(x)))
-    return out.view(-1)
+    """One launch, after a copy of what is not dense."""
+    return line_by_cuda(CUDA_CHOICE, CUDA, x)
 
 
 # --- the operator -----------------------------------------------------------------------------
@@ -142,9 +132,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=copy_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=copy_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

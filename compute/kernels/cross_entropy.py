@@ -16,7 +16,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, generator, normal, row_stride
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.judging import compare_tensor
 from compute.kernels.operator import (
     FLOATS,
@@ -30,11 +30,12 @@ from compute.kernels.operator import (
     Verdict,
 )
 from compute.kernels.rows import (
-    block_of,
+    block_for,
     cuda_builds,
-    dtype_name,
+    plan_choice,
     plan_for,
     row_cases,
+    row_choice,
     shapes,
     triton_builds,
 )
@@ -168,7 +169,7 @@ def by_triton(
     rows, columns = logits.shape
     out = torch.empty((rows,), dtype=torch.float32, device=logits.device)
     if rows:
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_for(CHOICE, logits)
         cross_entropy_kernel[(rows,)](
             logits, target, out, row_stride(logits), columns, ignore_index, block, whole,
             num_warps=warps,
@@ -176,11 +177,18 @@ def by_triton(
     return out
 
 
+def arguments(dtype: str) -> dict[str, str]:
+    """Types at run time."""
+    kinds = {"logits": pointer(dtype), "target": pointer("int64"), "out": pointer("float32")}
+    return kinds | {"stride": "i32", "columns": "i32", "ignored": "i64"}
+
+
+CHOICE = row_choice("cross_entropy", cross_entropy_kernel, arguments)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    kinds = {"logits": pointer(dtype), "target": pointer("int64"), "out": pointer("float32")}
-    kinds |= {"stride": "i32", "columns": "i32", "ignored": "i64"}
-    return triton_builds(cross_entropy_kernel, arch, kinds)
+    return triton_builds(cross_entropy_kernel, arch, arguments(dtype))
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -209,6 +217,7 @@ cross_entropy(const T* __restrict__ logits, const i64* __restrict__ target,
 }
 """,
 )
+CUDA_CHOICE = plan_choice("cross_entropy", CUDA)
 
 
 def by_cuda(
@@ -219,7 +228,7 @@ def by_cuda(
     rows, columns = logits.shape
     out = torch.empty((rows,), dtype=torch.float32, device=logits.device)
     if rows:
-        taken = plan_for(columns, logits)
+        taken = plan_for(CUDA_CHOICE, columns, logits)
         arguments = (
             logits, target, out, ctypes.c_longlong(row_stride(logits)), ctypes.c_int(columns),
             ctypes.c_longlong(ignore_index),
@@ -245,9 +254,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=cross_entropy_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=cross_entropy_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

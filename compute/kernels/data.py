@@ -20,6 +20,11 @@ def normal(
     return (values * scale).to(getattr(torch, dtype))
 
 
+def dtype_name(tensor: torch.Tensor) -> str:
+    """torch's name, such as "bfloat16"."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
 def strided(tensor: torch.Tensor, pad: int = 24, offset: int = 8) -> torch.Tensor:
     """The same values as a slice of a wider buffer: rows apart, and not at its beginning."""
     wide = tensor.new_full((*tensor.shape[:-1], tensor.shape[-1] + pad), float("nan"))

@@ -15,7 +15,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, generator, normal, row_stride
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -27,11 +27,12 @@ from compute.kernels.operator import (
     Operator,
 )
 from compute.kernels.rows import (
-    block_of,
+    block_for,
     cuda_builds,
-    dtype_name,
+    plan_choice,
     plan_for,
     row_cases,
+    row_choice,
     shapes,
     triton_builds,
 )
@@ -140,7 +141,7 @@ def by_triton(
     rows, columns = x.shape
     out, h = (torch.empty(x.shape, dtype=x.dtype, device=x.device) for _ in range(2))
     if out.numel():
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_for(CHOICE, x)
         strides = row_stride(x), row_stride(residual)
         fused_add_rms_norm_kernel[(rows,)](
             x, residual, weight, out, h, *strides, columns, eps, block, whole, num_warps=warps
@@ -148,12 +149,19 @@ def by_triton(
     return out, h
 
 
+def arguments(dtype: str) -> dict[str, str]:
+    """Types at run time."""
+    kinds = dict.fromkeys(("x", "residual", "weight", "out", "h"), pointer(dtype))
+    kinds |= dict.fromkeys(("x_stride", "residual_stride", "columns"), "i32")
+    return kinds | {"eps": "fp32"}
+
+
+CHOICE = row_choice("fused_add_rms_norm", fused_add_rms_norm_kernel, arguments)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    arguments = dict.fromkeys(("x", "residual", "weight", "out", "h"), pointer(dtype))
-    arguments |= dict.fromkeys(("x_stride", "residual_stride", "columns"), "i32")
-    arguments |= {"eps": "fp32"}
-    return triton_builds(fused_add_rms_norm_kernel, arch, arguments)
+    return triton_builds(fused_add_rms_norm_kernel, arch, arguments(dtype))
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -208,6 +216,7 @@ fused_add_rms_norm(const T* __restrict__ x, const T* __restrict__ residual,
 """,
 )
 HELD = 2  # of x and of residual each: four loads of 16 bytes a thread
+CUDA_CHOICE = plan_choice("fused_add_rms_norm", CUDA, HELD)
 
 
 def by_cuda(
@@ -218,7 +227,7 @@ def by_cuda(
     rows, columns = x.shape
     out, h = (torch.empty(x.shape, dtype=x.dtype, device=x.device) for _ in range(2))
     if out.numel():
-        taken = plan_for(columns, x, residual, weight, out, h, held=HELD)
+        taken = plan_for(CUDA_CHOICE, columns, x, residual, weight, out, h)
         arguments = (
             x, residual, weight, out, h, ctypes.c_longlong(row_stride(x)),
             ctypes.c_longlong(row_stride(residual)), ctypes.c_int(columns), ctypes.c_float(eps),
@@ -243,9 +252,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=fused_add_rms_norm_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=fused_add_rms_norm_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA, HELD)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA, HELD), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

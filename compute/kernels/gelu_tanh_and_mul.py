@@ -6,7 +6,6 @@ exponential does (Hendrycks and Gimpel, 2016).
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Sequence
 
@@ -28,19 +27,17 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
+from compute.kernels.piece_cases import pair_cases
 from compute.kernels.pieces import (
-    BLOCK,
-    THREADS,
-    WARPS,
-    as_rows,
+    block_choice,
     cuda_builds,
-    pair_cases,
-    pieces_of,
-    plan_for,
-    strides,
+    pair_by_cuda,
+    pair_by_triton,
+    pair_kinds,
+    plan_choice,
     triton_builds,
 )
-from compute.kernels.rows import dtype_name, shapes
+from compute.kernels.rows import shapes
 
 # --- what it is -------------------------------------------------------------------------------
 
@@ -102,22 +99,19 @@ def gelu_tanh_and_mul_kernel(
     tl.store(out + row * columns + place, made.to(out.dtype.element_ty), mask=inside)
 
 
+CHOICE = block_choice("gelu_tanh_and_mul", gelu_tanh_and_mul_kernel, pair_kinds)
+
+
 def by_triton(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what has no dense rows."""
-    g, u = as_rows(gate, up)
-    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
-    if out.numel():
-        rows, columns = g.shape
-        pieces = pieces_of(columns)
-        gelu_tanh_and_mul_kernel[(rows * pieces,)](
-            g, u, out, *strides(g, u), columns, pieces, BLOCK, num_warps=WARPS
-        )
-    return out
+    return pair_by_triton(CHOICE, gelu_tanh_and_mul_kernel, gate, up)
 
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Whole vectors, and rows that begin anywhere."""
-    return triton_builds(gelu_tanh_and_mul_kernel, dtype, arch)
+    return triton_builds(
+        gelu_tanh_and_mul_kernel, arch, pair_kinds(dtype), pair_kinds(dtype, whole=False)
+    )
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -141,23 +135,12 @@ gelu_tanh_and_mul(const T* __restrict__ gate, const T* __restrict__ up, T* __res
 }
 """,
 )
+CUDA_CHOICE = plan_choice("gelu_tanh_and_mul", CUDA)
 
 
 def by_cuda(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what has no dense rows."""
-    g, u = as_rows(gate, up)
-    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
-    if out.numel():
-        rows, columns = g.shape
-        taken = plan_for(g, u, out.view(rows, columns))
-        sizes = (ctypes.c_longlong(size) for size in (*strides(g, u), columns))
-        CUDA.launch(
-            (rows * taken.pieces,),
-            THREADS,
-            (g, u, out, *sizes, ctypes.c_uint(taken.pieces)),
-            template=taken.template(dtype_name(gate)),
-        )
-    return out
+    return pair_by_cuda(CUDA_CHOICE, CUDA, gate, up)
 
 
 # --- the operator -----------------------------------------------------------------------------
@@ -176,9 +159,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=gelu_tanh_and_mul_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=gelu_tanh_and_mul_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -14,11 +14,19 @@ import torch
 import triton
 import triton.language as tl
 
+from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import generator, normal, strided
+from compute.kernels.gemm_plans import (
+    RAGGED,
+    cuda_choice,
+    cuda_plan,
+    triton_bucket,
+    triton_choice,
+    triton_plan,
+)
 from compute.kernels.matrices import (
-    SHARED_BYTES,
     TOGETHER,
     TilePlan,
     kind_of,
@@ -38,7 +46,6 @@ from compute.kernels.operator import (
     Operator,
     Tolerance,
 )
-from compute.kernels.places import arch_of
 from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
 from compute.kernels.triton_build import aot, pointer
 
@@ -171,38 +178,6 @@ def gemm_kernel(
 
 
 FAR = 2**31 // 256  # elements between lines from which offsets in a tile need 64 bits
-# (BM, BN, BK, warps, stages) by kind of shape. 16-bit, large: three stages of 64 are 147 KiB, which
-# sm_89 has not and where mma.sync spills 28 times; four of 32 are 98 KiB, without spills.
-TRITON = {
-    "large": (128, 256, 64, 8, 3),
-    "medium": (128, 128, 64, 8, 3),
-    "small": (64, 64, 64, 4, 4),
-    "skinny": (16, 64, 64, 4, 5),
-}
-RAGGED_SMALL = (64, 64, 64, 8, 4)
-TRITON_80 = {**TRITON, "large": (128, 256, 32, 8, 4)}
-# fp32 is FMA: 64 sums a thread leave registers for the operands.
-TRITON_FP32 = {
-    "large": (128, 128, 16, 8, 3),
-    "medium": (64, 128, 16, 8, 3),
-    "small": (32, 64, 16, 4, 3),  # 64 x 64 spilled 2 to 7 times in some orders
-    "skinny": (16, 64, 32, 4, 4),
-}
-
-
-def triton_plan(
-    kind: str, dtype: str, arch: int, ragged: bool = False
-) -> tuple[int, int, int, int, int]:
-    """(BM, BN, BK, warps, stages). Masks along a ``ragged`` inner axis take registers: with them
-    128 x 256 spilled 26 to 48 times, 128 x 128 does not; nor does 64 x 64 on twice the warps.
-    """
-    if ragged and kind == "large":
-        kind = "medium"
-    if dtype == "float32":
-        return TRITON_FP32[kind]
-    if ragged and kind == "small":
-        return RAGGED_SMALL
-    return (TRITON if arch in (90, 100) else TRITON_80)[kind]
 
 
 def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -214,10 +189,10 @@ def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     left, right = operand(a, whole=16), operand(b, whole=16)
     processors = multiprocessors_of(a)
     dtype = str(a.dtype).removeprefix("torch.")
-    kind = kind_of(m, n, processors)
-    bm, bn, bk, warps, stages = triton_plan(kind, dtype, arch_of(a), ragged=k % 64 != 0)
+    bucket = triton_bucket(m, n, k, processors)
+    bm, bn, bk, warps, stages = TRITON_CHOICE.taken(a, dtype, bucket)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
-    splits, part = parts_of(k, tiles, TOGETHER[kind] * processors, bk)
+    splits, part = parts_of(k, tiles, TOGETHER[kind_of(m, n, processors)] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
     gemm_kernel[(tiles, splits)](
         left.tensor, right.tensor, parts, m, n, k, left.stride, right.stride, left.dense,
@@ -229,28 +204,39 @@ def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return out
 
 
+def triton_cubin(dtype: str, arch: int, config: Config, a_k: bool, b_k: bool, even: bool) -> Cubin:
+    """Operands in either order, with an inner axis that is whole blocks or ragged."""
+    bm, bn, bk, warps, stages = config
+    arguments = dict.fromkeys(("a", "b", "out"), pointer(dtype))
+    sizes = ("m", "n", "k", "a_stride", "b_stride", "a_dense", "b_dense", "part")
+    arguments |= dict.fromkeys(sizes, "i32")
+    promised = sizes if even else ("a_stride", "b_stride", "a_dense", "b_dense", "part")
+    constants: dict[str, Any] = {
+        "BM": bm, "BN": bn, "BK": bk, "A_K": a_k, "B_K": b_k, "EVEN": even, "FAR": False,
+        "UPCAST": False,
+    }  # fmt: skip
+    promised = ("a", "b", "out", *promised)
+    how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+    return aot(gemm_kernel, arch, arguments, constants, divisible=promised, **how)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A large product of a linear layer, one row against it, and a ragged one."""
-    cubins = []
-    for kind, a_k, b_k, even in (
-        ("large", True, True, True),
-        ("skinny", True, True, True),
-        ("medium", False, False, False),
-        ("small", True, True, False),
-    ):
-        bm, bn, bk, warps, stages = triton_plan(kind, dtype, arch, ragged=not even)
-        arguments = dict.fromkeys(("a", "b", "out"), pointer(dtype))
-        sizes = ("m", "n", "k", "a_stride", "b_stride", "a_dense", "b_dense", "part")
-        arguments |= dict.fromkeys(sizes, "i32")
-        promised = sizes if even else ("a_stride", "b_stride", "a_dense", "b_dense", "part")
-        constants: dict[str, Any] = {
-            "BM": bm, "BN": bn, "BK": bk, "A_K": a_k, "B_K": b_k, "EVEN": even, "FAR": False,
-            "UPCAST": False,
-        }  # fmt: skip
-        promised = ("a", "b", "out", *promised)
-        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
-        cubins.append(aot(gemm_kernel, arch, arguments, constants, divisible=promised, **how))
+    cubins = [
+        triton_cubin(dtype, arch, triton_plan(dtype, arch, bucket), along, along, even)
+        for bucket, along, even in (
+            ("large", True, True), ("skinny", True, True), ("medium-ragged", False, False),
+            ("small-ragged", True, False),
+        )
+    ]  # fmt: skip
     return [*cubins, sum_triton_aot(dtype, arch)]
+
+
+TRITON_CHOICE = triton_choice(
+    lambda dtype, arch, bucket, config: triton_cubin(
+        dtype, arch, config, a_k=True, b_k=True, even=not bucket.endswith(RAGGED)
+    )
+)
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -283,27 +269,6 @@ gemm(const T* __restrict__ a, const T* __restrict__ b, Out* __restrict__ out, in
 }
 """,
 )
-# 64 x 64 a warp: 8 ldmatrix for 32 mma, half of what shared memory can give; 64 x 32 would need
-# 6 for 16. Four stages of 32 hide memory's latency on all but sm_89, which has 99 KiB.
-CUDA_16 = {
-    "large": TilePlan(128, 256, 32, 64, 64, 4, 1),
-    "medium": TilePlan(128, 128, 32, 64, 64, 4, 2),
-    "small": TilePlan(64, 64, 64, 32, 32, 3, 3),
-    "skinny": TilePlan(16, 64, 64, 16, 16, 5, 3),
-}
-CUDA_16_89 = {**CUDA_16, "large": TilePlan(128, 256, 32, 64, 64, 3, 1)}
-CUDA_32 = {
-    "large": TilePlan(128, 128, 16, 32, 64, 3, 1),
-    "medium": TilePlan(128, 128, 16, 32, 64, 3, 1),
-    "small": TilePlan(64, 64, 16, 16, 32, 4, 2),
-    "skinny": TilePlan(64, 64, 16, 16, 32, 4, 2),
-}
-
-
-def cuda_plan(kind: str, dtype: str, arch: int) -> TilePlan:
-    """From the table."""
-    table = CUDA_16 if SHARED_BYTES.get(arch, 0) >= SHARED_BYTES[80] else CUDA_16_89
-    return (CUDA_32 if dtype == "float32" else table)[kind]
 
 
 def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -315,7 +280,7 @@ def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     left, right = operand(a), operand(b)
     processors = multiprocessors_of(a)
     dtype = str(a.dtype).removeprefix("torch.")
-    plan = cuda_plan(kind_of(m, n, processors), dtype, arch_of(a))
+    plan = TilePlan(*CUDA_CHOICE.taken(a, dtype, kind_of(m, n, processors)))
     tiles = triton.cdiv(m, plan.bm) * triton.cdiv(n, plan.bn)
     splits, part = parts_of(k, tiles, plan.blocks * processors, plan.bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
@@ -334,6 +299,21 @@ def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return out
 
 
+def cuda_cubin(dtype: str, arch: int, plan: TilePlan, config: dict[str, Any]) -> Cubin:
+    """``config`` tells the orders of the operands, beside what else is to be shown."""
+    order = {"a_k": config["a_k"], "b_k": config["b_k"]}
+    template = plan.template(C_NAME[dtype], C_NAME[dtype], **order)
+    config = config | {"shared_bytes": plan.shared_bytes(SIZES[dtype], **order)}
+    return CUDA.aot(arch, *template, threads=plan.threads, config=config)
+
+
+CUDA_CHOICE = cuda_choice(
+    lambda dtype, arch, kind, config: cuda_cubin(
+        dtype, arch, TilePlan(*config), {"kind": kind, "a_k": True, "b_k": True}
+    )
+)
+
+
 def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
     """A linear layer in every kind of shape; both operands turned; the sum of parts."""
     try:
@@ -342,11 +322,8 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
             ("large", True, True), ("medium", True, True), ("small", True, True),
             ("skinny", True, True), ("large", False, False), ("skinny", True, False),
         ):  # fmt: skip
-            plan, name = cuda_plan(kind, dtype, arch), C_NAME[dtype]
-            template = plan.template(name, name, a_k=a_k, b_k=b_k)
-            size = plan.shared_bytes(SIZES[dtype], a_k, b_k)
-            config = {"kind": kind, "a_k": a_k, "b_k": b_k, "shared_bytes": size}
-            cubins.append(CUDA.aot(arch, *template, threads=plan.threads, config=config))
+            plan = cuda_plan(dtype, arch, kind)
+            cubins.append(cuda_cubin(dtype, arch, plan, {"kind": kind, "a_k": a_k, "b_k": b_k}))
     except NotCompiled as error:
         return str(error)
     return cubins
@@ -372,9 +349,9 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=gemm_kernel
+            "triton", "triton", by_triton, build=triton_aot, shown=gemm_kernel, choice=TRITON_CHOICE
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_aot),
+        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_aot, choice=CUDA_CHOICE),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -17,7 +17,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, generator, normal, row_stride
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -29,11 +29,12 @@ from compute.kernels.operator import (
     Operator,
 )
 from compute.kernels.rows import (
-    block_of,
+    block_for,
     cuda_builds,
-    dtype_name,
+    plan_choice,
     plan_for,
     row_cases,
+    row_choice,
     shapes,
     triton_builds,
 )
@@ -169,18 +170,25 @@ def by_triton(
     rows, columns = x.shape
     out = torch.empty((rows, columns), dtype=x.dtype, device=x.device)
     if out.numel():
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_for(CHOICE, x)
         layer_norm_kernel[(rows,)](
             x, weight, bias, out, row_stride(x), columns, eps, block, whole, num_warps=warps
         )
     return out
 
 
+def arguments(dtype: str) -> dict[str, str]:
+    """Types at run time."""
+    kinds = dict.fromkeys(("x", "weight", "bias", "out"), pointer(dtype))
+    return kinds | {"stride": "i32", "columns": "i32", "eps": "fp32"}
+
+
+CHOICE = row_choice("layer_norm", layer_norm_kernel, arguments)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    arguments = dict.fromkeys(("x", "weight", "bias", "out"), pointer(dtype))
-    arguments |= {"stride": "i32", "columns": "i32", "eps": "fp32"}
-    return triton_builds(layer_norm_kernel, arch, arguments)
+    return triton_builds(layer_norm_kernel, arch, arguments(dtype))
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -231,6 +239,7 @@ layer_norm(const T* __restrict__ x, const T* __restrict__ weight, const T* __res
 }
 """,
 )
+CUDA_CHOICE = plan_choice("layer_norm", CUDA)
 
 
 def by_cuda(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:
@@ -239,7 +248,7 @@ def by_cuda(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: floa
     rows, columns = x.shape
     out = torch.empty((rows, columns), dtype=x.dtype, device=x.device)
     if out.numel():
-        taken = plan_for(columns, x, weight, bias, out)
+        taken = plan_for(CUDA_CHOICE, columns, x, weight, bias, out)
         arguments = (
             x, weight, bias, out, ctypes.c_longlong(row_stride(x)), ctypes.c_int(columns),
             ctypes.c_float(eps),
@@ -265,9 +274,11 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=layer_norm_kernel
+            "triton", "triton", by_triton, build=triton_aot, shown=layer_norm_kernel, choice=CHOICE
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
         "F.layer_norm": Implementation("F.layer_norm", "library", library, limits=library_limits),
     },
     make_inputs=make_inputs,

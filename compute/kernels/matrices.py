@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -19,8 +20,6 @@ EMULATED_MULTIPROCESSORS = 2
 # memory leaves room for.
 TOGETHER = {"large": 1, "medium": 2, "small": 3, "skinny": 4}
 LEAST = 256  # of a split inner axis: shorter parts are all prologue
-# Dynamic shared memory that one block may have (CUDA programming guide, 16.2).
-SHARED_BYTES = {80: 163 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024}
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,13 @@ class TilePlan:
     wn: int
     stages: int
     blocks: int
+
+    FIELDS: ClassVar = ("bm", "bn", "bk", "wm", "wn", "stages", "blocks")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """By ``FIELDS``."""
+        return (self.bm, self.bn, self.bk, self.wm, self.wn, self.stages, self.blocks)
 
     @property
     def threads(self) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from compute.kernels.choosing import Choice
 
 Backend = Literal["torch", "torch.compile", "triton", "cuda", "library"]
 Regime = Literal["memory", "compute"]
@@ -44,7 +47,8 @@ class Implementation:
 
     ``limits`` says in a sentence what it cannot do (architecture, dtype, alignment, size);
     ``build`` compiles for an architecture (80, 89, 90, 100) with the widest alignment that the
-    launcher can promise at run time, or says why it cannot.
+    launcher can promise at run time, or says why it cannot. ``choice`` is what tuning may change;
+    ``package`` the module of a library that has to be installed.
     """
 
     name: str
@@ -54,6 +58,8 @@ class Implementation:
     build: Callable[[str, int], list[Cubin] | str] = not_compiled
     deterministic: bool = True
     shown: Callable[..., Any] | None = None  # where the source is, when ``run`` only launches it
+    choice: Choice | None = None
+    package: str = ""
 
     @property
     def source(self) -> tuple[str, int]:
@@ -63,9 +69,13 @@ class Implementation:
 
     def unsupported(self, inputs: Inputs, device: str) -> str | None:
         """Why this cannot run on ``inputs`` there, or None when it can."""
-        from compute.kernels.places import no_place
+        from compute.kernels.places import no_place, not_installed
 
-        return no_place(self.backend, device) or self.limits(inputs, device)
+        return (
+            no_place(self.backend, device)
+            or not_installed(self.package)
+            or self.limits(inputs, device)
+        )
 
     def aot(self, dtype: str, arch: int) -> list[Cubin] | str:
         """Every kernel of this implementation for ``arch``; a sentence where there is none."""

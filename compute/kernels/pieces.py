@@ -1,9 +1,12 @@
-"""What the element-wise operators share: how a matrix is cut into pieces, and inputs that break
-kernels. The CUDA side is cuda/pieces.cuh.
+"""What the element-wise operators share: how a matrix is cut into pieces, and how it is launched.
+
+The CUDA side is cuda/pieces.cuh.
 """
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +14,17 @@ from typing import Any
 import torch
 import triton
 
+from compute.kernels.choosing import Choice, Config
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import aligned, dense_rows, row_stride, strided
-from compute.kernels.operator import SIZES, Case, Cubin, Dims, Inputs
+from compute.kernels.data import aligned, dense_rows, dtype_name, row_stride
+from compute.kernels.operator import SIZES, Cubin, Dims
 from compute.kernels.triton_build import aot, pointer
 
 VECTOR_BYTES = 16
 # Four loads of 16 bytes by 256 threads: 16 KiB an input under way in a block.
 THREADS, EACH = 256, 4
 BLOCK, WARPS = 2048, 4  # a Triton program: 16 values a thread, as many bytes as two vectors in bf16
+LARGE = 1 << 22  # elements: above it a launch is long enough that memory alone counts
 
 
 def as_rows(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -37,43 +42,141 @@ def strides(*tensors: torch.Tensor) -> tuple[int, ...]:
     return tuple(row_stride(t) for t in tensors)
 
 
+def bucket_of(elements: int) -> str:
+    """What is tuned together."""
+    return "large" if elements >= LARGE else "small"
+
+
+def _bucket(dims: Dims, dtype: str, processors: int) -> str:
+    return bucket_of(math.prod(dims.values()))
+
+
+# --- Triton -----------------------------------------------------------------------------------
+
+
+def line_by_triton(choice: Choice, kernel: Any, *inputs: torch.Tensor) -> torch.Tensor:
+    """For [N]: one launch, after a copy of what is not dense."""
+    dense = [t.contiguous() for t in inputs]
+    out = torch.empty_like(dense[0])
+    if count := out.numel():
+        block, warps = choice.taken(out, dtype_name(out), bucket_of(count))
+        kernel[(triton.cdiv(count, block),)](*dense, out, count, block, num_warps=warps)
+    return out
+
+
+def pair_by_triton(
+    choice: Choice, kernel: Any, gate: torch.Tensor, up: torch.Tensor
+) -> torch.Tensor:
+    """For two [M, N]: one launch, after a copy of what has no dense rows."""
+    g, u = as_rows(gate, up)
+    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
+    if out.numel():
+        rows, columns = g.shape
+        block, warps = choice.taken(out, dtype_name(out), bucket_of(out.numel()))
+        pieces = triton.cdiv(columns, block)
+        kernel[(rows * pieces,)](g, u, out, *strides(g, u), columns, pieces, block, num_warps=warps)
+    return out
+
+
+Kinds = tuple[dict[str, str], tuple[str, ...]]  # types at run time; what is a multiple of 16
+
+
+def line_kinds(inputs: Sequence[str], dtype: str, whole: bool = True) -> Kinds:
+    """Of a kernel on [N]: whole vectors, or a count that is not a multiple of 16."""
+    pointers = (*inputs, "out")
+    kinds = dict.fromkeys(pointers, pointer(dtype)) | {"count": "i64"}
+    return kinds, (*pointers, "count") if whole else pointers
+
+
+def pair_kinds(dtype: str, whole: bool = True) -> Kinds:
+    """Of a kernel on gate and up: whole vectors, or rows that begin anywhere."""
+    pointers = ("gate", "up", "out")
+    sizes = ("gate_stride", "up_stride", "columns")
+    kinds = dict.fromkeys(pointers, pointer(dtype)) | dict.fromkeys((*sizes, "pieces"), "i32")
+    return kinds, (*pointers, *sizes) if whole else pointers
+
+
+def triton_builds(kernel: Any, arch: int, *variants: Kinds) -> list[Cubin]:
+    """The kernel in its usual configuration for each of ``variants``."""
+    block = {"BLOCK": BLOCK}
+    return [
+        aot(kernel, arch, kinds, block, divisible=promised, num_warps=WARPS)
+        for kinds, promised in variants
+    ]
+
+
+def block_choice(operator: str, kernel: Any, kinds_of: Callable[[str], Kinds]) -> Choice:
+    """What the Triton launcher of an element-wise operator may choose."""
+    every = [(BLOCK, WARPS)]
+    every += [(b, w) for b in (1024, 2048, 4096, 8192) for w in (4, 8) if 8 <= b // (32 * w) <= 32]
+
+    def cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
+        (block, warps), (kinds, promised) = config, kinds_of(dtype)
+        return aot(kernel, arch, kinds, {"BLOCK": block}, divisible=promised, num_warps=warps)
+
+    return Choice(
+        operator, "triton", ("BLOCK", "num_warps"), _bucket, lambda *_: (BLOCK, WARPS),
+        lambda *_: list(dict.fromkeys(every)), cubin,
+    )  # fmt: skip
+
+
+# --- CUDA C++ ---------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Plan:
-    """``width`` elements a load (1 where rows begin anywhere); ``pieces`` blocks a row."""
+    """``width`` elements a load (1 where rows begin anywhere), ``each`` loads a thread; ``pieces``
+    blocks a row.
+    """
 
     width: int
+    threads: int
+    each: int
     pieces: int
 
     def template(self, dtype: str) -> tuple[str | int, ...]:
         """For ``make_piece`` in cuda/pieces.cuh."""
-        return (C_NAME[dtype], self.width, THREADS, EACH)
+        return (C_NAME[dtype], self.width, self.threads, self.each)
 
 
-def plan_for(*rows: torch.Tensor) -> Plan:
+def plan_for(choice: Choice, *rows: torch.Tensor) -> Plan:
     """Wide where every row begins at 16 bytes; a single row may end inside a vector."""
     first = rows[0]
+    threads, each = choice.taken(first, dtype_name(first), bucket_of(first.numel()))
     columns = first.shape[1]
     wide = VECTOR_BYTES // first.element_size()
     whole = columns % wide == 0 or first.shape[0] == 1
     width = wide if whole and columns >= wide and aligned(*rows) else 1
-    return Plan(width, triton.cdiv(max(1, columns // width), THREADS * EACH))
+    pieces = triton.cdiv(max(1, columns // width), threads * each)
+    return Plan(width, threads, each, pieces)
 
 
-def pieces_of(columns: int) -> int:
-    """Triton programs a row."""
-    return int(triton.cdiv(columns, BLOCK))
+def line_by_cuda(choice: Choice, kernel: CudaKernel, *inputs: torch.Tensor) -> torch.Tensor:
+    """For [N]: one launch, after a copy of what is not dense."""
+    rows = as_rows(*inputs)
+    out = torch.empty_like(rows[0])
+    if count := out.numel():
+        taken = plan_for(choice, *rows, out)
+        arguments = (*rows, out, ctypes.c_longlong(count), ctypes.c_uint(taken.pieces))
+        template = taken.template(dtype_name(out))
+        kernel.launch((taken.pieces,), taken.threads, arguments, template=template)
+    return out.view(-1)
 
 
-def triton_builds(kernel: Any, dtype: str, arch: int) -> list[Cubin]:
-    """A kernel on gate and up: whole vectors, and rows that begin anywhere."""
-    pointers = ["gate", "up", "out"]
-    sizes = ["gate_stride", "up_stride", "columns"]
-    arguments = dict.fromkeys(pointers, pointer(dtype))
-    arguments |= dict.fromkeys([*sizes, "pieces"], "i32")
-    return [
-        aot(kernel, arch, arguments, {"BLOCK": BLOCK}, divisible=promised, num_warps=WARPS)
-        for promised in (pointers + sizes, pointers)
-    ]
+def pair_by_cuda(
+    choice: Choice, kernel: CudaKernel, gate: torch.Tensor, up: torch.Tensor
+) -> torch.Tensor:
+    """For two [M, N]: one launch, after a copy of what has no dense rows."""
+    g, u = as_rows(gate, up)
+    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
+    if out.numel():
+        rows, columns = g.shape
+        taken = plan_for(choice, g, u, out.view(rows, columns))
+        sizes = map(ctypes.c_longlong, (*strides(g, u), columns))
+        arguments = (g, u, out, *sizes, ctypes.c_uint(taken.pieces))
+        template = taken.template(dtype_name(out))
+        kernel.launch((rows * taken.pieces,), taken.threads, arguments, template=template)
+    return out
 
 
 def cuda_builds(kernel: CudaKernel) -> Callable[[str, int], list[Cubin] | str]:
@@ -83,7 +186,7 @@ def cuda_builds(kernel: CudaKernel) -> Callable[[str, int], list[Cubin] | str]:
         cubins = []
         try:
             for width in (VECTOR_BYTES // SIZES[dtype], 1):
-                template = Plan(width, 1).template(dtype)
+                template = Plan(width, THREADS, EACH, 1).template(dtype)
                 config = {"width": width, "each": EACH}
                 cubins.append(kernel.aot(arch, *template, threads=THREADS, config=config))
         except NotCompiled as error:
@@ -93,61 +196,17 @@ def cuda_builds(kernel: CudaKernel) -> Callable[[str, int], list[Cubin] | str]:
     return build
 
 
-# --- inputs that break kernels ----------------------------------------------------------------
+def plan_choice(operator: str, kernel: CudaKernel) -> Choice:
+    """What the CUDA launcher of an element-wise operator may choose."""
+    every = [(THREADS, EACH)]
+    every += [(threads, each) for threads in (128, 256, 512) for each in (1, 2, 4, 8)]
 
-LENGTHS = (0, 1, 7, 8, 129, 8192, 8197, 20_000)
+    def cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
+        threads, each = config
+        template = Plan(VECTOR_BYTES // SIZES[dtype], threads, each, 1).template(dtype)
+        return kernel.aot(arch, *template, threads=threads)
 
-
-def line_cases(
-    made: Callable[[Dims, str, int, str], Inputs], dtype: str, seed: int, device: str
-) -> list[Case]:
-    """For operators on [N]: odd and empty lengths, a step of two, an offset, special values."""
-    cases = [Case(str(n), made({"N": n}, dtype, seed, device)) for n in LENGTHS]
-    base = made({"N": 1000}, dtype, seed, device)
-
-    def case(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Case:
-        return Case(name, {key: change(value) for key, value in base.items()})
-
-    cases.append(case("every second element", lambda t: t.repeat_interleave(2)[::2]))
-    cases.append(case("not aligned", lambda t: strided(t, pad=3, offset=1)))
-    cases.append(case("one value for all", lambda t: t[:1].expand(100)))
-    cases.append(case("special values", _special))
-    return cases
-
-
-def pair_cases(
-    made: Callable[[Dims, str, int, str], Inputs],
-    dtype: str,
-    seed: int,
-    device: str,
-    names: Sequence[str],
-) -> list[Case]:
-    """For operators on two matrices [M, N]: halves of one buffer, rows apart, huge values."""
-    sizes = ((0, 8), (3, 0), (1, 1), (5, 3), (7, 129), (2, 4104), (3, 2048))
-    cases = [Case(f"{m}x{n}", made({"M": m, "N": n}, dtype, seed, device)) for m, n in sizes]
-    base = made({"M": 6, "N": 136}, dtype, seed, device)
-    first, second = names
-
-    def case(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Case:
-        return Case(name, {key: change(base[key]) for key in names})
-
-    for columns in (136, 67):
-        both = torch.cat([base[first][:, :columns], base[second][:, :columns]], dim=1)
-        halves = {first: both[:, :columns], second: both[:, columns:]}
-        cases.append(Case(f"halves of [6, {2 * columns}]", halves))
-    cases.append(case("not aligned", lambda t: strided(t, pad=5, offset=3)))
-    cases.append(case("transposed", lambda t: t.t().contiguous().t()))
-    cases.append(Case("one transposed", {**base, first: base[first].t().contiguous().t()}))
-    factor = 100.0 if dtype == "float16" else 1e4
-    cases.append(Case("large", {**base, first: base[first] * factor}))
-    cases.append(Case("tiny", {**base, first: base[first] * 1e-4}))
-    cases.append(Case("special values", {**base, first: _special(base[first])}))
-    return cases
-
-
-def _special(tensor: torch.Tensor) -> torch.Tensor:
-    """NaN, both infinities and zeros at some places."""
-    changed = tensor.clone()
-    for place, value in enumerate((float("nan"), float("inf"), -float("inf"), 0.0, -0.0)):
-        changed[..., 3 + 5 * place] = value
-    return changed
+    return Choice(
+        operator, "cuda", ("threads", "each"), _bucket, lambda *_: (THREADS, EACH),
+        lambda *_: list(dict.fromkeys(every)), cubin,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,14 @@ def no_place(backend: Backend, device: str) -> str | None:
     if backend == "cuda":
         return why_not() if emulated() else "needs a GPU"
     return "needs a GPU" if backend == "triton" and not interpreted() else None
+
+
+@cache
+def not_installed(package: str) -> str | None:
+    """Why a library cannot be compared with, or None; "" is no library."""
+    if not package or importlib.util.find_spec(package) is not None:
+        return None
+    return f"{package} is not installed on this machine"
 
 
 def arch_of(tensor: Any) -> int:

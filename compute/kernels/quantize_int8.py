@@ -15,7 +15,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, generator, normal, row_stride
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -28,11 +28,12 @@ from compute.kernels.operator import (
     Verdict,
 )
 from compute.kernels.rows import (
-    block_of,
+    block_for,
     cuda_builds,
-    dtype_name,
+    plan_choice,
     plan_for,
     row_cases,
+    row_choice,
     shapes,
     triton_builds,
 )
@@ -180,18 +181,25 @@ def by_triton(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rows, columns = x.shape
     out, scales = empty_results(x)
     if out.numel():
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_for(CHOICE, x)
         quantize_int8_kernel[(rows,)](
             x, out, scales, row_stride(x), columns, block, whole, num_warps=warps
         )
     return out, scales
 
 
+def arguments(dtype: str) -> dict[str, str]:
+    """Types at run time."""
+    kinds = {"x": pointer(dtype), "out": pointer("int8"), "scales": pointer("float32")}
+    return kinds | {"stride": "i32", "columns": "i32"}
+
+
+CHOICE = row_choice("quantize_int8", quantize_int8_kernel, arguments)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    kinds = {"x": pointer(dtype), "out": pointer("int8"), "scales": pointer("float32")}
-    kinds |= {"stride": "i32", "columns": "i32"}
-    return triton_builds(quantize_int8_kernel, arch, kinds)
+    return triton_builds(quantize_int8_kernel, arch, arguments(dtype))
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -231,6 +239,7 @@ quantize_int8(const T* __restrict__ x, signed char* __restrict__ out, float* __r
 }
 """,
 )
+CUDA_CHOICE = plan_choice("quantize_int8", CUDA)
 
 
 def by_cuda(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,7 +248,7 @@ def by_cuda(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rows, columns = x.shape
     out, scales = empty_results(x)
     if out.numel():
-        taken = plan_for(columns, x)
+        taken = plan_for(CUDA_CHOICE, columns, x)
         arguments = (x, out, scales, ctypes.c_longlong(row_stride(x)), ctypes.c_int(columns))
         CUDA.launch((rows,), taken.threads, arguments, template=taken.template(dtype_name(x)))
     return out, scales
@@ -261,9 +270,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=quantize_int8_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=quantize_int8_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

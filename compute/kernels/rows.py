@@ -13,8 +13,9 @@ from typing import Any
 import torch
 import triton
 
+from compute.kernels.choosing import Choice, Config
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import aligned, strided
+from compute.kernels.data import aligned, dtype_name, strided
 from compute.kernels.operator import SIZES, Case, Cubin, Dims, Inputs
 from compute.kernels.triton_build import aot
 
@@ -37,6 +38,54 @@ def block_of(columns: int) -> tuple[int, bool, int]:
     """(block, whole, warps) of a Triton program: 16 values a thread, and whether the row fits."""
     block = min(MOST_BLOCK, max(LEAST_BLOCK, triton.next_power_of_2(columns)))
     return block, columns <= block, max(1, block // VALUES_A_WARP)
+
+
+def row_bucket(columns: int) -> str:
+    """Rows are tuned by the power of two that they fit into."""
+    return f"{triton.next_power_of_2(max(1, columns))} columns"
+
+
+def columns_of(bucket: str) -> int:
+    """The longest rows of a bucket."""
+    return int(bucket.split()[0])
+
+
+def block_for(choice: Choice, x: torch.Tensor) -> tuple[int, bool, int]:
+    """(block, whole, warps) for the rows of ``x``."""
+    columns = x.shape[1]
+    block, warps = choice.taken(x, dtype_name(x), row_bucket(columns))
+    return block, columns <= block, warps
+
+
+def _blocks(dtype: str, arch: int, bucket: str) -> list[Config]:
+    """A whole row on half to four times the warps; a long one also in other blocks."""
+    usual, whole, warps = block_of(columns_of(bucket))
+    blocks = [usual] if whole else [usual // 4, usual // 2, usual]
+    found = [(usual, warps)]
+    for block in blocks:
+        every = (block // VALUES_A_WARP // 2, block // VALUES_A_WARP, block // VALUES_A_WARP * 2,
+                 block // VALUES_A_WARP * 4)  # fmt: skip
+        found += [(block, max(1, min(32, count))) for count in every]
+    return list(dict.fromkeys(found))
+
+
+def row_choice(operator: str, kernel: Any, arguments: Callable[[str], dict[str, str]]) -> Choice:
+    """What the Triton launcher of an operator on rows may choose."""
+
+    def usual(dtype: str, arch: int, bucket: str) -> Config:
+        block, _, warps = block_of(columns_of(bucket))
+        return block, warps
+
+    def cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
+        kinds, (block, warps) = arguments(dtype), config
+        promised = [name for name, kind in kinds.items() if kind.startswith("*") or kind == "i32"]
+        constants = {"BLOCK": block, "WHOLE": columns_of(bucket) <= block}
+        return aot(kernel, arch, kinds, constants, divisible=promised, num_warps=warps)
+
+    return Choice(
+        operator, "triton", ("BLOCK", "num_warps"), lambda dims, *_: row_bucket(dims["N"]),
+        usual, _blocks, cubin,
+    )  # fmt: skip
 
 
 def triton_builds(
@@ -86,16 +135,44 @@ def plan(columns: int, dtype: str, wide: bool, held: int = HELD) -> Plan:
     return Plan(width, threads, held, vectors > threads * held)
 
 
-def plan_for(columns: int, *tensors: torch.Tensor, held: int = HELD) -> Plan:
+def plan_for(choice: Choice, columns: int, *tensors: torch.Tensor) -> Plan:
     """The plan for these matrices: wide where all rows are whole 16-byte vectors."""
     first = tensors[0]
+    dtype = dtype_name(first)
     wide = columns * first.element_size() % VECTOR_BYTES == 0 and aligned(*tensors)
-    return plan(columns, dtype_name(first), wide, held)
+    bucket = row_bucket(columns)
+    if not wide:
+        return plan(columns, dtype, wide, choice.usual(dtype, 0, bucket)[1])
+    return _plan(columns, dtype, choice.taken(first, dtype, bucket))
 
 
-def dtype_name(tensor: torch.Tensor) -> str:
-    """torch's name, such as "bfloat16"."""
-    return str(tensor.dtype).removeprefix("torch.")
+def _plan(columns: int, dtype: str, config: Config) -> Plan:
+    """Whole vectors in rows of ``columns`` by a configuration (threads, held)."""
+    (threads, held), width = config, VECTOR_BYTES // SIZES[dtype]
+    return Plan(width, threads, held, columns // width > threads * held)
+
+
+def plan_choice(operator: str, kernel: CudaKernel, held: int = HELD) -> Choice:
+    """What the CUDA launcher of an operator on rows may choose, where rows are whole vectors."""
+
+    def usual(dtype: str, arch: int, bucket: str) -> Config:
+        taken = plan(columns_of(bucket), dtype, True, held)
+        return taken.threads, taken.held
+
+    def offered(dtype: str, arch: int, bucket: str) -> list[Config]:
+        first = usual(dtype, arch, bucket)
+        threads = [t for t in (first[0] // 2, first[0], first[0] * 2) if WARP <= t <= MOST_THREADS]
+        every = [(t, h) for t in threads for h in (held // 2, held, held * 2)]
+        return list(dict.fromkeys([first, *every]))
+
+    def cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
+        taken = _plan(columns_of(bucket), dtype, config)
+        return kernel.aot(arch, *taken.template(dtype), threads=taken.threads)
+
+    return Choice(
+        operator, "cuda", ("threads", "held"), lambda dims, *_: row_bucket(dims["N"]), usual,
+        offered, cubin,
+    )  # fmt: skip
 
 
 def cuda_builds(kernel: CudaKernel, held: int = HELD) -> Callable[[str, int], list[Cubin] | str]:

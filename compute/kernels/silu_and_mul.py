@@ -6,7 +6,6 @@ projection's result, so rows may lie apart.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
@@ -27,19 +26,17 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
+from compute.kernels.piece_cases import pair_cases
 from compute.kernels.pieces import (
-    BLOCK,
-    THREADS,
-    WARPS,
-    as_rows,
+    block_choice,
     cuda_builds,
-    pair_cases,
-    pieces_of,
-    plan_for,
-    strides,
+    pair_by_cuda,
+    pair_by_triton,
+    pair_kinds,
+    plan_choice,
     triton_builds,
 )
-from compute.kernels.rows import dtype_name, shapes
+from compute.kernels.rows import shapes
 
 # --- what it is -------------------------------------------------------------------------------
 
@@ -98,22 +95,19 @@ def silu_and_mul_kernel(
     tl.store(out + row * columns + place, made.to(out.dtype.element_ty), mask=inside)
 
 
+CHOICE = block_choice("silu_and_mul", silu_and_mul_kernel, pair_kinds)
+
+
 def by_triton(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what has no dense rows."""
-    g, u = as_rows(gate, up)
-    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
-    if out.numel():
-        rows, columns = g.shape
-        pieces = pieces_of(columns)
-        silu_and_mul_kernel[(rows * pieces,)](
-            g, u, out, *strides(g, u), columns, pieces, BLOCK, num_warps=WARPS
-        )
-    return out
+    return pair_by_triton(CHOICE, silu_and_mul_kernel, gate, up)
 
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Whole vectors, and rows that begin anywhere."""
-    return triton_builds(silu_and_mul_kernel, dtype, arch)
+    return triton_builds(
+        silu_and_mul_kernel, arch, pair_kinds(dtype), pair_kinds(dtype, whole=False)
+    )
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -135,23 +129,12 @@ silu_and_mul(const T* __restrict__ gate, const T* __restrict__ up, T* __restrict
 }
 """,
 )
+CUDA_CHOICE = plan_choice("silu_and_mul", CUDA)
 
 
 def by_cuda(gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what has no dense rows."""
-    g, u = as_rows(gate, up)
-    out = torch.empty(gate.shape, dtype=gate.dtype, device=gate.device)
-    if out.numel():
-        rows, columns = g.shape
-        taken = plan_for(g, u, out.view(rows, columns))
-        sizes = (ctypes.c_longlong(size) for size in (*strides(g, u), columns))
-        CUDA.launch(
-            (rows * taken.pieces,),
-            THREADS,
-            (g, u, out, *sizes, ctypes.c_uint(taken.pieces)),
-            template=taken.template(dtype_name(gate)),
-        )
-    return out
+    return pair_by_cuda(CUDA_CHOICE, CUDA, gate, up)
 
 
 # --- the operator -----------------------------------------------------------------------------
@@ -170,9 +153,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=silu_and_mul_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=silu_and_mul_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

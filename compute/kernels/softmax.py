@@ -15,7 +15,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, generator, normal, row_stride
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -27,11 +27,12 @@ from compute.kernels.operator import (
     Operator,
 )
 from compute.kernels.rows import (
-    block_of,
+    block_for,
     cuda_builds,
-    dtype_name,
+    plan_choice,
     plan_for,
     row_cases,
+    row_choice,
     shapes,
     triton_builds,
 )
@@ -130,15 +131,22 @@ def by_triton(x: torch.Tensor) -> torch.Tensor:
     rows, columns = x.shape
     out = torch.empty((rows, columns), dtype=x.dtype, device=x.device)
     if out.numel():
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_for(CHOICE, x)
         softmax_kernel[(rows,)](x, out, row_stride(x), columns, block, whole, num_warps=warps)
     return out
 
 
+def arguments(dtype: str) -> dict[str, str]:
+    """Types at run time."""
+    return {"x": pointer(dtype), "out": pointer(dtype), "stride": "i32", "columns": "i32"}
+
+
+CHOICE = row_choice("softmax", softmax_kernel, arguments)
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A row in one block, and a longer row."""
-    kinds = {"x": pointer(dtype), "out": pointer(dtype), "stride": "i32", "columns": "i32"}
-    return triton_builds(softmax_kernel, arch, kinds)
+    return triton_builds(softmax_kernel, arch, arguments(dtype))
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -170,6 +178,7 @@ softmax(const T* __restrict__ x, T* __restrict__ out, i64 stride, int columns) {
 }
 """,
 )
+CUDA_CHOICE = plan_choice("softmax", CUDA)
 
 
 def by_cuda(x: torch.Tensor) -> torch.Tensor:
@@ -178,7 +187,7 @@ def by_cuda(x: torch.Tensor) -> torch.Tensor:
     rows, columns = x.shape
     out = torch.empty((rows, columns), dtype=x.dtype, device=x.device)
     if out.numel():
-        taken = plan_for(columns, x, out)
+        taken = plan_for(CUDA_CHOICE, columns, x, out)
         arguments = (x, out, ctypes.c_longlong(row_stride(x)), ctypes.c_int(columns))
         CUDA.launch((rows,), taken.threads, arguments, template=taken.template(dtype_name(x)))
     return out
@@ -200,9 +209,11 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=softmax_kernel
+            "triton", "triton", by_triton, build=triton_aot, shown=softmax_kernel, choice=CHOICE
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

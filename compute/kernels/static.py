@@ -30,6 +30,9 @@ LIMITS = {
     100: (2048, 65_536, 233_472),
 }
 
+# Shared memory that one block may have.
+BLOCK_BYTES = {80: 163 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024}
+
 
 @dataclass(frozen=True)
 class Static:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import triton
@@ -22,18 +22,16 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
+from compute.kernels.piece_cases import line_cases
 from compute.kernels.pieces import (
-    BLOCK,
-    THREADS,
-    WARPS,
-    as_rows,
+    block_choice,
     cuda_builds,
-    line_cases,
-    pieces_of,
-    plan_for,
+    line_by_cuda,
+    line_by_triton,
+    line_kinds,
+    plan_choice,
+    triton_builds,
 )
-from compute.kernels.rows import dtype_name
-from compute.kernels.triton_build import aot, pointer
 
 # --- what it is -------------------------------------------------------------------------------
 
@@ -86,23 +84,19 @@ def vector_add_kernel(
     tl.store(out + place, (one + other).to(out.dtype.element_ty), mask=place < count)
 
 
+CHOICE = block_choice("vector_add", vector_add_kernel, partial(line_kinds, ("x", "y")))
+
+
 def by_triton(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what is not dense."""
-    x, y = x.contiguous(), y.contiguous()
-    out = torch.empty_like(x)
-    if count := x.numel():
-        vector_add_kernel[(pieces_of(count),)](x, y, out, count, BLOCK, num_warps=WARPS)
-    return out
+    return line_by_triton(CHOICE, vector_add_kernel, x, y)
 
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Whole vectors, and a count that is not a multiple of 16."""
-    arguments = dict.fromkeys(("x", "y", "out"), pointer(dtype)) | {"count": "i64"}
-    block = {"BLOCK": BLOCK}
-    return [
-        aot(vector_add_kernel, arch, arguments, block, divisible=promised, num_warps=WARPS)
-        for promised in (("x", "y", "out", "count"), ("x", "y", "out"))
-    ]
+    return triton_builds(
+        vector_add_kernel, arch, *(line_kinds(("x", "y"), dtype, whole) for whole in (True, False))
+    )
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -122,17 +116,12 @@ vector_add(const T* __restrict__ x, const T* __restrict__ y, T* __restrict__ out
 }
 """,
 )
+CUDA_CHOICE = plan_choice("vector_add", CUDA)
 
 
 def by_cuda(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """One launch, after a copy of what is not dense."""
-    one, other = as_rows(x, y)
-    out = torch.empty_like(one)
-    if count := one.numel():
-        taken = plan_for(one, other, out)
-        arguments = (one, other, out, ctypes.c_longlong(count), ctypes.c_uint(taken.pieces))
-        CUDA.launch((taken.pieces,), THREADS, arguments, template=taken.template(dtype_name(x)))
-    return out.view(-1)
+    return line_by_cuda(CUDA_CHOICE, CUDA, x, y)
 
 
 # --- the operator -----------------------------------------------------------------------------
@@ -147,9 +136,16 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=vector_add_kernel
+            "triton",
+            "triton",
+            by_triton,
+            build=triton_aot,
+            shown=vector_add_kernel,
+            choice=CHOICE,
         ),
-        "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_builds(CUDA)),
+        "cuda": Implementation(
+            "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
+        ),
     },
     make_inputs=make_inputs,
     reference=reference,

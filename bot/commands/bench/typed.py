@@ -1,4 +1,4 @@
-"""What a terminal may say without flags: ``k2c bench rms_norm``, explain, compare, --suite."""
+"""What a terminal may say without flags: an operator, explain, compare, tune, --suite."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def words(argv: Sequence[str]) -> Sequence[str] | int:
         from compute.bench.comparing import main as compare
 
         return compare(argv[1:])
+    if argv[0] == "tune":
+        from compute.bench.tune import main as tune
+
+        return tune(argv[1:])
     if argv[0] == "explain":
         return ["--preset", "explain", *words_of(argv[1:])]
     return words_of(argv)

@@ -1,0 +1,164 @@
+"""How gemm is cut into tiles: the tables, and what else is worth a try on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from compute.kernels.choosing import Choice, Config
+from compute.kernels.matrices import TilePlan, kind_of
+from compute.kernels.operator import Cubin, Dims
+from compute.kernels.static import BLOCK_BYTES
+
+WHOLE = 64  # an inner axis that is a multiple of it needs no masks in Triton
+RAGGED = "-ragged"
+
+# --- Triton -----------------------------------------------------------------------------------
+
+FIELDS = ("BM", "BN", "BK", "num_warps", "num_stages")
+# By kind of shape. 16-bit, large: three stages of 64 are 147 KiB, which sm_89 has not and where
+# mma.sync spills 28 times; four of 32 are 98 KiB, without spills.
+TRITON = {
+    "large": (128, 256, 64, 8, 3),
+    "medium": (128, 128, 64, 8, 3),
+    "small": (64, 64, 64, 4, 4),
+    "skinny": (16, 64, 64, 4, 5),
+}
+RAGGED_SMALL = (64, 64, 64, 8, 4)
+TRITON_80 = {**TRITON, "large": (128, 256, 32, 8, 4)}
+# fp32 is FMA: 64 sums a thread leave registers for the operands.
+TRITON_FP32 = {
+    "large": (128, 128, 16, 8, 3),
+    "medium": (64, 128, 16, 8, 3),
+    "small": (32, 64, 16, 4, 3),  # 64 x 64 spilled 2 to 7 times in some orders
+    "skinny": (16, 64, 32, 4, 4),
+}
+
+
+def triton_plan(dtype: str, arch: int, bucket: str) -> Config:
+    """The table's. Masks along a ragged inner axis take registers: with them 128 x 256 spilled 26
+    to 48 times, 128 x 128 does not; nor does 64 x 64 on twice the warps.
+    """
+    kind, ragged = bucket.removesuffix(RAGGED), bucket.endswith(RAGGED)
+    if ragged and kind == "large":
+        kind = "medium"
+    if dtype == "float32":
+        return TRITON_FP32[kind]
+    if ragged and kind == "small":
+        return RAGGED_SMALL
+    return (TRITON if arch in (90, 100) else TRITON_80)[kind]
+
+
+# Beside the table's. Smaller inner steps with more stages where loads wait, fewer warps where
+# registers are free; those that spill or do not fit are left out before anything is timed.
+TRIED = {
+    "large": (
+        (128, 256, 64, 8, 4), (128, 256, 32, 8, 4), (256, 128, 64, 8, 3), (128, 128, 64, 8, 3),
+        (128, 128, 64, 4, 4), (128, 128, 32, 8, 5), (256, 128, 32, 8, 4),
+    ),
+    "medium": (
+        (128, 128, 64, 4, 3), (128, 128, 64, 8, 4), (128, 128, 32, 4, 5), (128, 64, 64, 4, 4),
+        (64, 128, 64, 4, 4), (64, 256, 64, 8, 3), (128, 64, 128, 4, 3),
+    ),
+    "small": (
+        (64, 64, 64, 8, 4), (64, 64, 128, 4, 3), (64, 128, 64, 4, 4), (32, 64, 64, 4, 5),
+        (64, 32, 64, 4, 5), (32, 128, 64, 4, 4), (64, 64, 32, 4, 6),
+    ),
+    "skinny": (
+        (16, 32, 64, 2, 6), (16, 32, 128, 4, 5), (16, 64, 128, 4, 4), (16, 128, 64, 4, 4),
+        (16, 128, 64, 8, 4), (16, 64, 256, 4, 3), (16, 64, 64, 2, 5),
+    ),
+}  # fmt: skip
+TRIED_FP32 = {
+    "large": ((128, 128, 16, 8, 4), (128, 64, 16, 8, 4), (128, 128, 8, 8, 4), (64, 128, 16, 8, 4)),
+    "medium": ((64, 64, 16, 8, 4), (64, 128, 16, 8, 4), (64, 64, 32, 8, 3), (128, 64, 16, 8, 3)),
+    "small": ((32, 64, 32, 4, 3), (32, 32, 32, 4, 4), (64, 64, 16, 8, 3), (32, 64, 16, 4, 4)),
+    "skinny": ((16, 64, 64, 4, 3), (16, 32, 64, 4, 4), (16, 128, 32, 4, 3), (16, 64, 32, 2, 5)),
+}
+
+
+def triton_offered(dtype: str, arch: int, bucket: str) -> list[Config]:
+    """The table's first."""
+    tried = TRIED_FP32 if dtype == "float32" else TRIED
+    first = triton_plan(dtype, arch, bucket)
+    return list(dict.fromkeys([first, *tried[bucket.removesuffix(RAGGED)]]))
+
+
+def triton_bucket(m: int, n: int, k: int, processors: int) -> str:
+    """The kind of shape, and whether its inner axis is ragged."""
+    return kind_of(m, n, processors) + ("" if k % WHOLE == 0 else RAGGED)
+
+
+def triton_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:
+    """What the Triton launcher may choose."""
+
+    def bucket(dims: Dims, dtype: str, processors: int) -> str:
+        return triton_bucket(dims["M"], dims["N"], dims["K"], processors)
+
+    return Choice("gemm", "triton", FIELDS, bucket, triton_plan, triton_offered, cubin)
+
+
+# --- CUDA C++ ---------------------------------------------------------------------------------
+
+# 64 x 64 a warp: 8 ldmatrix for 32 mma, half of what shared memory can give; 64 x 32 would need
+# 6 for 16. Four stages of 32 hide memory's latency on all but sm_89, which has 99 KiB.
+CUDA_16 = {
+    "large": TilePlan(128, 256, 32, 64, 64, 4, 1),
+    "medium": TilePlan(128, 128, 32, 64, 64, 4, 2),
+    "small": TilePlan(64, 64, 64, 32, 32, 3, 3),
+    "skinny": TilePlan(16, 64, 64, 16, 16, 5, 3),
+}
+CUDA_16_89 = {**CUDA_16, "large": TilePlan(128, 256, 32, 64, 64, 3, 1)}
+CUDA_32 = {
+    "large": TilePlan(128, 128, 16, 32, 64, 3, 1),
+    "medium": TilePlan(128, 128, 16, 32, 64, 3, 1),
+    "small": TilePlan(64, 64, 16, 16, 32, 4, 2),
+    "skinny": TilePlan(64, 64, 16, 16, 32, 4, 2),
+}
+
+
+def cuda_plan(dtype: str, arch: int, kind: str) -> TilePlan:
+    """From the table."""
+    table = CUDA_16 if BLOCK_BYTES.get(arch, 0) >= BLOCK_BYTES[80] else CUDA_16_89
+    return (CUDA_32 if dtype == "float32" else table)[kind]
+
+
+CUDA_TRIED = {
+    "large": (
+        (128, 256, 32, 64, 64, 3, 1), (256, 128, 32, 64, 64, 4, 1), (128, 128, 32, 64, 64, 4, 2),
+        (128, 128, 64, 64, 64, 3, 1), (128, 256, 32, 64, 64, 5, 1), (128, 128, 32, 64, 32, 4, 2),
+    ),
+    "medium": (
+        (128, 128, 64, 64, 64, 3, 1), (128, 128, 32, 64, 32, 4, 1), (128, 64, 32, 64, 32, 4, 2),
+        (64, 128, 32, 32, 64, 4, 2), (128, 128, 32, 64, 64, 5, 2),
+    ),
+    "small": (
+        (64, 64, 32, 32, 32, 5, 3), (64, 128, 32, 32, 64, 4, 2), (32, 64, 64, 16, 32, 4, 3),
+        (64, 32, 64, 32, 16, 4, 3), (64, 64, 64, 32, 32, 4, 2),
+    ),
+    "skinny": (
+        (16, 64, 64, 16, 16, 4, 4), (16, 128, 64, 16, 32, 4, 3), (16, 64, 128, 16, 16, 3, 3),
+        (16, 32, 64, 16, 16, 6, 6), (16, 128, 64, 16, 16, 4, 2),
+    ),
+}  # fmt: skip
+CUDA_TRIED_32 = {
+    "large": ((128, 128, 16, 32, 64, 4, 1), (64, 128, 16, 32, 32, 4, 1)),
+    "medium": ((128, 128, 16, 32, 64, 4, 1), (64, 64, 16, 16, 32, 4, 2)),
+    "small": ((64, 64, 16, 16, 32, 3, 2), (64, 64, 32, 16, 32, 3, 2)),
+    "skinny": ((64, 64, 16, 16, 32, 3, 2), (64, 64, 32, 16, 32, 3, 2)),
+}
+
+
+def cuda_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:
+    """What the CUDA launcher may choose."""
+
+    def bucket(dims: Dims, dtype: str, processors: int) -> str:
+        return kind_of(dims["M"], dims["N"], processors)
+
+    def usual(dtype: str, arch: int, kind: str) -> Config:
+        return cuda_plan(dtype, arch, kind).numbers
+
+    def offered(dtype: str, arch: int, kind: str) -> Sequence[Config]:
+        tried = (CUDA_TRIED_32 if dtype == "float32" else CUDA_TRIED)[kind]
+        return list(dict.fromkeys([usual(dtype, arch, kind), *tried]))
+
+    return Choice("gemm", "cuda", TilePlan.FIELDS, bucket, usual, offered, cubin)
