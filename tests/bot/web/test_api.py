@@ -49,7 +49,13 @@ async def test_a_refusal_names_nearest_values_and_changes_that_would_work(pages:
     _, answer = await post(pages, {"layers": 1, "model": "unknown"})
     assert answer["error"]["nearest"] == ["llama"]
     assert answer["error"]["fixes"] == [
-        {"label": "Use llama", "changes": {"model": "llama"}, "detail": "", "optional": False}
+        {
+            "label": "Use llama",
+            "changes": {"model": "llama"},
+            "detail": "",
+            "optional": False,
+            "in_place": False,
+        }
     ]
 
 
