@@ -38,6 +38,7 @@ Background = Callable[[Coroutine[Any, Any, None]], None]
 Say = Callable[[str], object]
 
 OFF = "github   off: set GITHUB_REPOSITORY and GITHUB_TOKEN, or an App (docs/github.md)"
+CONNECT_S, LOOK_S = 10.0, 0.1  # what of ours stands in a channel is asked once Discord is there
 WAITING = """SELECT COUNT(*) FROM outbox WHERE kind LIKE 'discord.%'
     AND state IN ('waiting', 'unknown') AND json_extract(payload, '$.channel_id') = ?"""
 
@@ -184,10 +185,19 @@ class Outside:
     async def _adopt_channel(self, channel_id: str) -> Sequence[Any]:
         from bot.integrations.discord_client.adopting import Unreadable
 
-        client, senders = self._client(), self._senders
-        if client is None or senders is None or not client.is_ready():
+        if self._senders is None or not await self._connected():
             raise Unreadable(channel_id, "Discord is not connected yet")
-        return await senders.adopt(channel_id)
+        return await self._senders.adopt(channel_id)
+
+    async def _connected(self) -> bool:
+        """Whether Discord is there, after a short while in which it may come."""
+        ends = time.monotonic() + CONNECT_S
+        while time.monotonic() < ends:
+            client = self._client()
+            if client is not None and client.is_ready():
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
 
     async def _waiting_in(self, channel_id: str) -> int:
         """How many posts and changes wait for that channel."""

@@ -7,10 +7,10 @@ pixels high here, 11 there and 7 on the phone.
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,13 +42,17 @@ COLOURS_KEPT = 128  # six lines, bands, their smoothed edges, and the ink
 def begin_child() -> None:
     """Leave Ctrl-C to the parent, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(0)
+def _leave_with_parent() -> None:
+    """The parent's own end of a pipe tells, also when it was gone before this process began:
+    a child that only looked at its parent's number then waited for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def warm() -> None:

@@ -20,6 +20,7 @@ from bot.integrations.discord_client.delivery import AnswerSender
 from bot.integrations.discord_client.discuss import Discuss
 from bot.integrations.discord_client.errors import guarded
 from bot.integrations.discord_client.following import Following
+from bot.integrations.discord_client.global_limit import mend_global_limit
 from bot.integrations.discord_client.guild_commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
@@ -84,6 +85,7 @@ class K2CClient(discord.Client):
     async def setup_hook(self) -> None:
         """After login, before the gateway."""
         await adopt_gateway(self, self._settings)
+        mend_global_limit(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Keep Discord's 5 s between two sign-ins, counted from the last one.
