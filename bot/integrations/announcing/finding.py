@@ -23,7 +23,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 
 
 # Rows of bot.integrations.github_discussions.words.Adopted, and of
-# bot.integrations.discord_client.adopting.AdoptedMessage: no integration imports another.
+# bot.integrations.discord_client.channels.adopting.AdoptedMessage: no integration imports another.
 AdoptGitHub = Callable[[], Awaitable[Sequence[Any]]]
 AdoptChannel = Callable[[str], Awaitable[Sequence[Any]]]
 

@@ -20,11 +20,17 @@ class Shelf:
         self._records: dict[str, Record] = {}
         self._dirty: dict[str, None] = {}  # in the order they are to be looked at
         self._open: dict[str, None] = {}  # announced and not settled
+        self._waiting: dict[str, Record] = {}  # few of many, and asked for with every step
+        self._topics: set[str | None] = set()
 
     def hold(self, records: Mapping[str, Record]) -> None:
         """These are as they are now."""
         self._records |= records
         for short, record in records.items():
+            self._topics.add(record.article.topic)
+            self._waiting.pop(short, None)
+            if record.state == "waiting":
+                self._waiting[short] = record
             if record.state == "announced" and not record.settled:
                 self._open.setdefault(short)
             else:
@@ -56,13 +62,12 @@ class Shelf:
 
     def due(self, now: float) -> list[Record]:
         """What is to be announced now, the oldest first."""
-        return oldest_first([r for r in self._records.values() if is_due(r, now)])
+        return oldest_first([r for r in self._waiting.values() if is_due(r, now)])
 
     def next_due(self, now: float) -> float:
         """When the next one that waits for its day is due, Unix seconds."""
         dates = (
-            r.article.date.timestamp() for r in self._records.values()
-            if r.state == "waiting" and r.article.date is not None
+            r.article.date.timestamp() for r in self._waiting.values() if r.article.date is not None
         )  # fmt: skip
         return min((date for date in dates if date > now), default=float("inf"))
 
@@ -75,8 +80,8 @@ class Shelf:
         return self._records[short].article.topic
 
     def topics(self) -> set[str | None]:
-        """The topics that articles have."""
-        return {record.article.topic for record in self._records.values()}
+        """The topics that articles have or had."""
+        return set(self._topics)
 
     def find(self, short: str) -> Record | None:
         """The article of that short key: the one its posts go by, or that of its address."""

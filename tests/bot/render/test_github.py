@@ -57,7 +57,7 @@ HOSTILE = [
 
 def shown(markdown: str) -> str:
     """The text of the page that CommonMark with GitHub's tables makes of it, tags and all."""
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown)
+    return str(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

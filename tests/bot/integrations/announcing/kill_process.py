@@ -74,7 +74,7 @@ def count_writes(steps: Steps) -> None:
         future.add_done_callback(lambda _: steps.reach())
         return future
 
-    Store.write = write  # type: ignore[method-assign]
+    Store.write = write  # type: ignore[method-assign,assignment]
 
 
 async def main(folder: Path, last: int) -> None:

@@ -88,6 +88,10 @@ class Rules:
         """Not asked here."""
         return (0, 0.0)
 
+    def post_limits(self, guild_id: str, roles: tuple[str, ...]) -> Any:
+        """Not asked here."""
+        return []
+
     def revision(self) -> int:
         """Grows with every change."""
         return self.changes

@@ -22,6 +22,9 @@ from tests.bot.integrations.announcing.parts import (
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "LOOK_S", 0.1)

@@ -27,6 +27,9 @@ THREE = article("three", date=datetime(2026, 11, 12, tzinfo=UTC))
 EVERY = (OLD, ONE, TWO, THREE)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "LOOK_S", 0.1)

@@ -194,7 +194,7 @@ def test_ten_minutes_without_github_let_the_message_go(
         game.done(GH, DISCUSSION)
         edits = {one.effect.key: one.effect for one in game.next()}
         assert dict(card(edits[f"dc:100:{SHORT}:edit:1"]).links)["Discuss"] == DISCUSSION["url"]
-        assert MESSAGE["url"] in str(edits[f"gh:{SHORT}:edit:1"].payload["body"])
+        assert str(MESSAGE["url"]) in str(edits[f"gh:{SHORT}:edit:1"].payload["body"])
 
 
 @pytest.mark.parametrize(
