@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.integrations.github_discussions import documents
-from bot.integrations.github_discussions.errors import Denied, Missing
+from bot.integrations.github_discussions.errors import Missing
 from bot.integrations.github_discussions.posts import gone
 from bot.integrations.github_discussions.repository import Repository
 from bot.integrations.github_discussions.text import as_body, carries
@@ -31,11 +31,7 @@ class Comments:
         if comment.reply_to:
             given["replyToId"] = comment.reply_to
         try:
-            made = await self._house.client.change(
-                documents.ADD_COMMENT, given, "discussions", posts=True
-            )
-        except Denied as error:
-            raise self._house.denied("discussions", error) from error
+            made = await self._house.change(documents.ADD_COMMENT, given, "discussions", posts=True)
         except Missing as error:
             raise await gone(
                 self._house, comment.reply_to or comment.discussion_id, GONE

@@ -18,6 +18,7 @@ SECONDARY_S = 60.0  # what GitHub asks for where it does not say how long
 LONGEST_S = 3700.0  # the primary limit comes back every hour
 TOO_QUICK = "submitted too quickly"
 SHOWN = 200  # characters of GitHub's words
+CLOSED = ("archived", "discussions are disabled")
 PERMISSION = ("FORBIDDEN", "INSUFFICIENT_SCOPES")
 REFUSED = ("UNPROCESSABLE", "VALIDATION", "INVALID_CURSOR_ARGUMENTS", "BAD_USER_INPUT")
 
@@ -63,9 +64,8 @@ def judge(error: Exception) -> Exception:
 
 def _judge_graphql(problems: list[Mapping[str, Any]], words: str, error: Exception) -> Exception:
     kinds = {str(problem.get("type")) for problem in problems}
-    if any("archived" in w or "discussions are disabled" in w for w in (words.lower(),)):
-        return Denied(words)
-    if kinds & set(PERMISSION):
+    closed = any(sign in words.lower() for sign in CLOSED)
+    if closed or kinds & set(PERMISSION):
         return Denied(words)
     if kinds == {"NOT_FOUND"}:
         return Missing(words)

@@ -36,11 +36,9 @@ class Discussions:
             "body": body,
         }
         try:
-            made = await self._house.client.change(
-                documents.CREATE, given, "discussions", posts=True
+            made = await self._house.change(
+                documents.CREATE, given, "discussions", posts=True, place=post.category
             )
-        except Denied as error:
-            raise self._house.denied("discussions", error, post.category) from error
         except Missing as error:
             # The category, most likely: it is looked for again when its turn comes.
             self._house.forget()
@@ -76,9 +74,7 @@ class Edits:
         if category is not None:
             given["categoryId"] = category[1]
         try:
-            made = await self._house.client.change(documents.UPDATE, given, "discussions")
-        except Denied as error:
-            raise self._house.denied("discussions", error) from error
+            made = await self._house.change(documents.UPDATE, given, "discussions")
         except Missing as error:
             raise await gone(self._house, edit.discussion_id, GONE) from error
         return {"url": str(made["discussion"]["url"])}
@@ -103,9 +99,7 @@ class LabelSetter:
         await self._house.ready()
         given = {"labelableId": labels.discussion_id, "labelIds": list(found.values())}
         try:
-            await self._house.client.change(documents.ADD_LABELS, given, "labels")
-        except Denied as error:
-            raise self._house.denied("labels", error) from error
+            await self._house.change(documents.ADD_LABELS, given, "labels")
         except Missing as error:
             self._house.forget()
             raise await gone(self._house, labels.discussion_id, GONE) from error

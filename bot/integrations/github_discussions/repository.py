@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.integrations.github_discussions.client import GitHubClient
 from bot.integrations.github_discussions.errors import Denied, Missing
 from bot.integrations.github_discussions.holds import Scope
 from bot.integrations.github_discussions.words import Node
-from bot.outbox import Later
+from bot.outbox import Later, Never
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +136,27 @@ class Repository:
         """Something that was known is no longer there."""
         self._labels_at = float("-inf")
         self.known = None
+
+    async def change(
+        self,
+        document: str,
+        given: Mapping[str, Any],
+        scope: Scope,
+        *,
+        posts: bool = False,
+        place: str = "",
+    ) -> Node:
+        """What a mutation answers. Raises ``Later``, ``Never`` and ``Missing`` where it was not
+        done; ``place`` is the category that may be the reason of a refusal.
+        """
+        try:
+            return await self.client.change(document, given, scope, posts=posts)
+        except Denied as error:
+            raise self.denied(scope, error, place) from error
+        except Never:
+            # In words we do not know it may say that the whole repository takes nothing.
+            await self.look()
+            raise
 
     def denied(self, scope: Scope, error: Denied, place: str = "") -> Later:
         """What to raise, and to tell the maintainers, where GitHub refuses a change; ``place``

@@ -58,8 +58,10 @@ TROUBLES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fix", TROUBLES)
-@pytest.mark.parametrize("at_start", [True, False], ids=["at the start", "later"])
+@pytest.mark.parametrize(
+    ("fix", "at_start"),
+    [*((fix, False) for fix in TROUBLES), ("GITHUB_TOKEN", True), ("unarchive", True)],
+)
 async def test_trouble_is_named_asks_little_and_ends_by_itself(
     world: World, fix: str, at_start: bool
 ) -> None:
@@ -283,3 +285,23 @@ async def test_the_token_is_in_no_log_at_debug(
         await bot.enqueue(effects.post())
         await bot.ended("gh:a:new")
     assert "ghs_fake" not in caplog.text and "PRIVATE" not in caplog.text
+
+
+async def test_a_refusal_in_unknown_words_is_no_end_while_the_repository_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.integrations.github_discussions.errors.CLOSED", ())
+    async with world.bot() as bot:
+        world.fake.archived = True
+        await bot.enqueue(effects.post())
+        told = await bot.put_off("gh:a:new", "unarchive it")
+        assert told.state == "waiting"
+
+
+async def test_what_github_finds_invalid_is_given_up_with_its_words(world: World) -> None:
+    made = world.fake.add_discussion(title="T", body="b", comments=["c"])
+    reply = world.fake.comment(made, "r", reply_to=made.comments[0])
+    async with world.bot() as bot:
+        await bot.enqueue(effects.comment(made.id, reply_to=reply.id))
+        (told,) = await bot.ended("gh:a:comment")
+    assert told.state == "never" and "already in a thread" in told.reason
