@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +68,8 @@ def run(chosen: argparse.Namespace) -> int:
 
 async def make_plan(settings: Settings, since: Any = None) -> Forecast:
     """The plan, made on a copy of the database. Raises ``StoreError``."""
+    import tempfile
+
     from bot.backup import backup
     from bot.store import FILE_NAME, Store
 

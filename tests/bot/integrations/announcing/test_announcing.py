@@ -21,7 +21,6 @@ from tests.bot.integrations.announcing.parts import (
     world,
 )
 
-
 pytestmark = pytest.mark.slow
 
 
