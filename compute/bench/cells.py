@@ -90,6 +90,7 @@ class Contender:
     subject: Subject | None = None
     first_s: float = 0.0
     call_s: float = 0.0
+    peak_bytes: int | None = None
     right: Right | None = None
     after: Right | None = None
 
@@ -176,6 +177,8 @@ async def _prepare(
     first_calls_s: dict[str, float],
 ) -> None:
     """First call, check, and an estimate of one call; out where any of them says so."""
+    from compute.kernels.choosing import tuned_for
+
     made, backend = contender.implementation, contender.implementation.backend
     if cell.dtype == "tf32" and backend not in ("torch", "torch.compile", "library"):
         return contender.out("unsupported", "computes IEEE fp32; it has no TF32 form")
@@ -191,12 +194,16 @@ async def _prepare(
         contender.first_s = once(cell.device, subject)
         first_calls_s[backend] = contender.first_s * LATER_SHARE
         contender.call_s = once(cell.device, subject, 1)
+        contender.peak_bytes = cell.device.peak_bytes(lambda: subject.call(0))
         contender.right = truth.check(made)
     except Exception as error:  # whatever a kernel raises is its own fault, and said
         return contender.out(*_fault(error))
     if contender.right.why:
         contender.out("wrong", contender.right.why)
         return None
+    if cell.device.kind == "cuda":
+        tuned = tuned_for(made.choice, cell.dims, cell.inputs_dtype)
+        contender.row = contender.row.model_copy(update={"tuned": tuned})
     contender.subject = subject
     return None
 

@@ -58,6 +58,10 @@ class CpuDevice:
         """A CPU has no graphs."""
         return
 
+    def peak_bytes(self, call: Callable[[], object]) -> int | None:
+        """The host's allocator keeps no count."""
+        return None
+
     def clocks(self) -> Clocks:
         """The load: what else the machine does."""
         try:

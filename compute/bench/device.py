@@ -53,6 +53,11 @@ class Device(Protocol):
     def capture(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object] | None:
         """``calls`` as one CUDA graph to replay; None where there are no graphs."""
 
+    def peak_bytes(self, call: Callable[[], object]) -> int | None:
+        """Device memory that one ``call`` holds at most beside what was there before it; None
+        where nobody counts.
+        """
+
     def clocks(self) -> Clocks:
         """The state now."""
 

@@ -13,7 +13,7 @@ COLUMNS = (
     "op", "implementation", "backend", "dtype", "shape", "cache", "method", "state", "median_ms",
     "q1_ms", "q3_ms", "min_ms", "n", "unstable", "moved_bytes", "flops", "gbs", "tflops",
     "floor_ms", "roofline_pct", "copy_pct", "speedup", "standing", "error", "error_after",
-    "allowed", "checked_at", "first_call_s", "host_us", "why",
+    "allowed", "checked_at", "first_call_s", "host_us", "peak_bytes", "tuned", "why",
 )  # fmt: skip
 
 

@@ -98,6 +98,17 @@ class CudaDevice:
 
         return replay
 
+    def peak_bytes(self, call: Callable[[], object]) -> int | None:
+        """As torch's allocator counts, whose blocks are multiples of 512 bytes."""
+        cuda = self._torch.cuda
+        cuda.synchronize()
+        before = int(cuda.memory_allocated())
+        cuda.reset_peak_memory_stats()
+        result = call()
+        cuda.synchronize()
+        del result
+        return int(cuda.max_memory_allocated()) - before
+
     def clocks(self) -> Clocks:
         """As the driver reports them."""
         return read_clocks(self.uuid)

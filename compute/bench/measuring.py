@@ -161,12 +161,17 @@ class Measuring:
         self.found.rows += rows_of(cell, timed, copy_gbs, peak)
 
     def _implementations(self) -> list[Implementation]:
-        """Those asked for, eager always: speed-ups are against it."""
+        """Those asked for, eager always: speed-ups are against it; of the libraries those that are
+        installed, or asked for by name.
+        """
+        from compute.kernels.places import not_installed
+
         only = self._asked.only
         kept = [
             one
             for name, one in self._operator.implementations.items()
-            if not only or name in only or name == BASELINE
+            if name in (only or (name,)) or name == BASELINE
+            if name in only or not not_installed(one.package)
         ]
         return sorted(kept, key=lambda one: BY_COST.index(one.backend))
 

@@ -27,6 +27,8 @@ class Row(Part):
     over the median. ``speedup`` is against PyTorch eager; ``standing`` says whether that difference
     is one. ``error`` is the relative Frobenius error against float64, of which ``allowed`` may be.
     ``checked_at``: the smaller shape where float64 did not fit the time or the memory, else "".
+    ``peak_bytes``: device memory that a call holds at most beside its inputs, its result included.
+    ``tuned``: the configuration that was kept by tuning on this GPU, "" for the table's own.
     ``host_us``: time until the call returned to Python; ``first_call_s``: compiling included.
     """
 
@@ -62,6 +64,8 @@ class Row(Part):
     checked_at: str = ""
     first_call_s: float | None = None
     host_us: float | None = None
+    peak_bytes: int | None = None
+    tuned: str = ""
 
 
 class Ceiling(Part):

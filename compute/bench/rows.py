@@ -100,6 +100,7 @@ def _checked(contender: Contender, timed: Timed) -> dict[str, object]:
         "allowed": _finite(right.allowed) if right else None,
         "checked_at": timed.checked_at if right else "",
         "first_call_s": contender.first_s or None,
+        "peak_bytes": contender.peak_bytes,
     }
 
 

@@ -6,8 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from compute.bench.asked import HOST_GIB, Asked, gpus, understand
+from compute.bench.asked import CPU, HOST_GIB, Asked, gpus, understand
 from compute.bench.asked import needs as machine_of
+from compute.bench.card import held_card
 from compute.bench.ceilings import ceilings
 from compute.bench.device import Device
 from compute.bench.files import keep_files
@@ -92,6 +93,16 @@ def _empty(asked: Asked, request: BenchRequest, operator: Operator) -> BenchResu
 async def _measured(
     asked: Asked, request: BenchRequest, operator: Operator, empty: BenchResult, ctx: Context
 ) -> BenchResult:
+    if asked.place == CPU:
+        return await _on_device(asked, request, operator, empty, ctx)
+    async with held_card(ctx):
+        return await _on_device(asked, request, operator, empty, ctx)
+
+
+async def _on_device(
+    asked: Asked, request: BenchRequest, operator: Operator, empty: BenchResult, ctx: Context
+) -> BenchResult:
+    """The card is ours, so that its free memory is ours too."""
     from compute.bench.machine import environment, find_device, with_clocks
     from compute.bench.measuring import Measuring
     from compute.bench.precision import precision_of

@@ -15,17 +15,23 @@ from typing import TYPE_CHECKING, TextIO
 
 from compute.bench.asked import HOST_GIB, Asked, understand
 from compute.bench.candidates import Candidate, buckets, candidates, choices, line_of
+from compute.bench.card import held_card
+from compute.bench.machine import environment, find_device, own_version
+from compute.bench.precision import precision_of
 from compute.bench.request import BenchRequest
+from compute.bench.tool import operator_of
+from compute.bench.tuning import Tried, Tuning, Verdict, decide, try_all
 from compute.inputs import check_inputs
+from compute.kernels.choosing import PROCESSORS, forget_tuned
 from compute.kernels.operator import ARCHS
+from compute.kernels.places import multiprocessors
+from compute.kernels.tuned import Winner, compiler_of, own_folder, store
 from compute.tool import Refused
 
 if TYPE_CHECKING:
     from compute.bench.device import Device
-    from compute.bench.tuning import Tried, Verdict
     from compute.kernels.choosing import Choice, Config
     from compute.kernels.operator import Dims, Operator
-    from compute.kernels.tuned import Winner
 
 BUDGET_S = 20.0
 USUAL_ARCH = 90
@@ -42,24 +48,21 @@ def main(argv: Sequence[str]) -> int:
     """
     chosen = _parser().parse_args(argv)
     asked = _asked(chosen)
-    operator = _operator(asked)
+    operator = operator_of(asked)
     found = choices(operator, [chosen.implementation] if chosen.implementation else ())
     if not found:
         where = f" in {chosen.implementation}" if chosen.implementation else ""
         raise Refused(NOTHING.format(op=operator.name, where=where), field="op")
-    device = None if chosen.plan else _device()
-    if device is None:
-        if not chosen.plan:
-            sys.stdout.write(NO_GPU.format(arch=chosen.arch) + "\n")
-        plan(asked, operator, found, chosen.arch, sys.stdout)
-        return 0 if chosen.plan else 1
-    return asyncio.run(_tune(asked, operator, found, device, chosen))
+    if not chosen.plan and _has_gpu():
+        return asyncio.run(_tune(asked, operator, found, chosen))
+    if not chosen.plan:
+        sys.stdout.write(NO_GPU.format(arch=chosen.arch) + "\n")
+    plan(asked, operator, found, chosen.arch, sys.stdout)
+    return 0 if chosen.plan else 1
 
 
 def plan(asked: Asked, operator: Operator, found: Sequence[Choice], arch: int, out: TextIO) -> None:
     """Every bucket's candidates with their static facts, as they are compiled."""
-    from compute.kernels.choosing import PROCESSORS
-
     dtype = asked.inputs_dtype
     for choice in found:
         for bucket, shapes in buckets(choice, asked.shapes, dtype, PROCESSORS[arch]).items():
@@ -75,37 +78,40 @@ def _heading(asked: Asked, choice: Choice, bucket: str, shapes: Sequence[Dims], 
 
 
 async def _tune(
+    asked: Asked, operator: Operator, found: Sequence[Choice], chosen: argparse.Namespace
+) -> int:
+    folder = Path(chosen.folder) if chosen.folder else own_folder()
+    async with held_card(None):
+        device = find_device("cuda", HOST_GIB)
+        await tune_on(asked, operator, found, device, chosen.budget, folder, sys.stdout)
+    return 0
+
+
+async def tune_on(
     asked: Asked,
     operator: Operator,
     found: Sequence[Choice],
     device: Device,
-    chosen: argparse.Namespace,
-) -> int:
-    """Every choice and bucket in turn; winners are written as soon as they are known."""
-    from compute.bench.machine import environment
-    from compute.bench.precision import precision_of
-    from compute.kernels.choosing import forget_tuned
-    from compute.kernels.tuned import own_folder, store
-
-    dtype, folder = asked.inputs_dtype, Path(chosen.folder) if chosen.folder else own_folder()
+    budget_s: float,
+    folder: Path,
+    out: TextIO,
+) -> None:
+    """Every choice and kind of shape in turn; a winner is written as soon as it is known."""
     with precision_of(asked.dtype) as precision:
         here = environment(device, precision)
-        arch = here.sm
+        dtype, arch = asked.inputs_dtype, here.sm
         for choice in found:
-            every = buckets(choice, asked.shapes, dtype, _processors())
-            for bucket, shapes in every.items():
-                sys.stdout.write(_heading(asked, choice, bucket, shapes, arch) + "\n")
-                kept = _kept(choice, operator, dtype, arch, bucket, sys.stdout)
-                tried = await _try(
-                    asked, operator, choice, device, kept, shapes, chosen.budget / len(shapes)
-                )
-                verdict = _decided(choice, dtype, arch, bucket, tried, sys.stdout)
+            kinds = buckets(choice, asked.shapes, dtype, _processors(device))
+            for bucket, shapes in kinds.items():
+                out.write(_heading(asked, choice, bucket, shapes, arch) + "\n")
+                kept = _kept(choice, operator, dtype, arch, bucket, out)
+                each_s = budget_s / len(shapes)
+                tried = await _try(asked, operator, choice, device, kept, shapes, each_s)
+                verdict = _decided(choice, dtype, arch, bucket, tried, out)
                 if verdict.best is not None:
                     winner = winner_of(choice, dtype, arch, verdict, here.driver, here.torch)
-                    path = store(here.name, [winner], folder)
+                    out.write(f"  kept in {store(here.name, [winner], folder)}\n")
                     forget_tuned()
-                    sys.stdout.write(f"  kept in {path}\n")
-    return 0
 
 
 def _kept(
@@ -127,8 +133,6 @@ async def _try(
     shapes: Sequence[Dims],
     budget_s: float,
 ) -> dict[str, list[Tried]]:
-    from compute.bench.tuning import Tuning, try_all
-
     async def say(words: str) -> None:
         sys.stderr.write(f"  {words}\n" if sys.stderr.isatty() else "")
 
@@ -144,8 +148,6 @@ def _decided(
     tried: dict[str, list[Tried]],
     out: TextIO,
 ) -> Verdict:
-    from compute.bench.tuning import decide
-
     for shape, ones in tried.items():
         for one in ones:
             config = " ".join(f"{k}={v}" for k, v in choice.named(one.config).items())
@@ -167,9 +169,6 @@ def winner_of(
     choice: Choice, dtype: str, arch: int, verdict: Verdict, driver: str, torch: str
 ) -> Winner:
     """What is kept of a verdict that has a best."""
-    from compute.bench.machine import own_version
-    from compute.kernels.tuned import Winner, compiler_of
-
     assert verdict.best is not None and verdict.won is not None and verdict.usual is not None
     return Winner(
         operator=choice.operator,
@@ -202,26 +201,17 @@ def _asked(chosen: argparse.Namespace) -> Asked:
     return understand(request)
 
 
-def _operator(asked: Asked) -> Operator:
-    from compute.bench.tool import operator_of
-
-    return operator_of(asked)
-
-
-def _device() -> Device | None:
-    from compute.bench.machine import find_device
-
-    try:
-        return find_device("cuda", HOST_GIB)
-    except LookupError:
-        return None
-
-
-def _processors() -> int:
+def _has_gpu() -> bool:
     import torch
 
-    from compute.kernels.places import multiprocessors
+    return torch.cuda.is_available()
 
+
+def _processors(device: Device) -> int:
+    import torch
+
+    if device.kind != "cuda":
+        return PROCESSORS[USUAL_ARCH]
     return multiprocessors(torch.cuda.current_device())
 
 

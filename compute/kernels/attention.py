@@ -20,6 +20,7 @@ from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.judging import judge_logits
+from compute.kernels.library import flashinfer, flashinfer_attention, one_sequence
 from compute.kernels.matrices import head_lines, lines_bytes, positive, upcast
 from compute.kernels.operator import (
     FLOATS,
@@ -347,10 +348,17 @@ OPERATOR = Operator(
             "torch.compile", "torch.compile", compiled_of(eager), limits=eager_limits
         ),
         "triton": Implementation(
-            "triton", "triton", by_triton, limits=limits, build=triton_aot, shown=attention_kernel
+            "triton",
+            "triton",
+            by_triton,
+            limits=limits,
+            build=triton_aot,
+            shown=attention_kernel,
+            choice=TRITON_CHOICE,
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, limits=limits, build=cuda_aot),
         **library(),
+        **flashinfer(flashinfer_attention, one_sequence),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from compute.kernels.operator import Cubin, Dims
-from compute.kernels.places import arch_of
+from compute.kernels.places import arch_of, multiprocessors
 from compute.kernels.tuned import TunedSet, tuned_on
 
 if TYPE_CHECKING:
@@ -95,6 +95,21 @@ def _tuned(choice: Choice, index: int, dtype: str, arch: int, bucket: str) -> Co
     import torch
 
     return choice.tuned(tuned_on(torch.cuda.get_device_name(index)), dtype, arch, bucket)
+
+
+def tuned_for(choice: Choice | None, dims: Dims, dtype: str) -> str:
+    """``BLOCK=4096 num_warps=16`` where a launch on this process's GPU takes a tuned
+    configuration; "" where it takes the table's.
+    """
+    import torch
+
+    if choice is None or not torch.cuda.is_available():
+        return ""
+    index = torch.cuda.current_device()
+    major, minor = torch.cuda.get_device_capability(index)
+    bucket = choice.bucket(dims, dtype, multiprocessors(index))
+    config = _tuned(choice, index, dtype, major * 10 + minor, bucket)
+    return "" if config is None else " ".join(f"{k}={v}" for k, v in choice.named(config).items())
 
 
 def forget_tuned() -> None:

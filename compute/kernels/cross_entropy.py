@@ -18,6 +18,7 @@ from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
 from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.judging import compare_tensor
+from compute.kernels.library import liger, liger_cross_entropy, loss_in_fp32
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -264,6 +265,7 @@ OPERATOR = Operator(
         "cuda": Implementation(
             "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
         ),
+        **liger(liger_cross_entropy, loss_in_fp32),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -26,6 +26,7 @@ from compute.kernels.gemm_plans import (
     triton_choice,
     triton_plan,
 )
+from compute.kernels.library import cublaslt, on_a_gpu
 from compute.kernels.matrices import (
     TOGETHER,
     TilePlan,
@@ -352,6 +353,7 @@ OPERATOR = Operator(
             "triton", "triton", by_triton, build=triton_aot, shown=gemm_kernel, choice=TRITON_CHOICE
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_aot, choice=CUDA_CHOICE),
+        "cublaslt": Implementation("cublaslt", "library", cublaslt, limits=on_a_gpu),
     },
     make_inputs=make_inputs,
     reference=reference,

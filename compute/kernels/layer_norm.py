@@ -18,6 +18,7 @@ import triton.language as tl
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
 from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
+from compute.kernels.library import fits_block, liger, liger_layer_norm
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -280,6 +281,7 @@ OPERATOR = Operator(
             "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
         ),
         "F.layer_norm": Implementation("F.layer_norm", "library", library, limits=library_limits),
+        **liger(liger_layer_norm, fits_block),
     },
     make_inputs=make_inputs,
     reference=reference,

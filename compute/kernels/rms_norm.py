@@ -16,6 +16,14 @@ import triton.language as tl
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
 from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
+from compute.kernels.library import (
+    fits_block,
+    flashinfer,
+    flashinfer_rms_norm,
+    in_16_bits,
+    liger,
+    liger_rms_norm,
+)
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -222,6 +230,8 @@ OPERATOR = Operator(
         "cuda": Implementation(
             "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
         ),
+        **liger(liger_rms_norm, fits_block),
+        **flashinfer(flashinfer_rms_norm, in_16_bits),
     },
     make_inputs=make_inputs,
     reference=reference,

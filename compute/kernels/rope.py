@@ -16,7 +16,8 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import aligned, generator, normal
+from compute.kernels.data import aligned, dtype_name, generator, normal
+from compute.kernels.library import liger, liger_rope, only_halves
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -27,7 +28,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.rows import VECTOR_BYTES, WARP, dtype_name
+from compute.kernels.rows import VECTOR_BYTES, WARP
 from compute.kernels.triton_build import aot, pointer
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -360,6 +361,7 @@ OPERATOR = Operator(
             "triton", "triton", by_triton, limits=limits, build=triton_aot, shown=rope_kernel
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, limits=limits, build=cuda_aot),
+        **liger(liger_rope, only_halves),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -16,6 +16,7 @@ import triton.language as tl
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
 from compute.kernels.data import generator, normal
+from compute.kernels.library import fits_block, liger, liger_silu_and_mul
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -163,6 +164,7 @@ OPERATOR = Operator(
         "cuda": Implementation(
             "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
         ),
+        **liger(liger_silu_and_mul, fits_block),
     },
     make_inputs=make_inputs,
     reference=reference,

@@ -16,6 +16,7 @@ import triton.language as tl
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import CudaKernel
 from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
+from compute.kernels.library import liger, liger_softmax
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -214,6 +215,7 @@ OPERATOR = Operator(
         "cuda": Implementation(
             "cuda", "cuda", by_cuda, build=cuda_builds(CUDA), choice=CUDA_CHOICE
         ),
+        **liger(liger_softmax),
     },
     make_inputs=make_inputs,
     reference=reference,

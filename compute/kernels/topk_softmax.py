@@ -17,7 +17,7 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import dense_rows, generator, normal, row_stride, strided
+from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride, strided
 from compute.kernels.judging import compare_tensor
 from compute.kernels.operator import (
     FLOATS,
@@ -30,7 +30,7 @@ from compute.kernels.operator import (
     Operator,
     Verdict,
 )
-from compute.kernels.rows import WARP, dtype_name
+from compute.kernels.rows import WARP
 from compute.kernels.triton_build import aot, pointer
 
 Pair = tuple[torch.Tensor, torch.Tensor]

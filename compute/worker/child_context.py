@@ -20,6 +20,8 @@ MAX_WORDS = 500
 class ChildContext(LocalContext):
     """Files are written into ``folder``, where the worker takes them when the job is done."""
 
+    holds_card = True  # the worker does, for its child
+
     def __init__(self, hub_endpoint: str, answers: Answers, folder: Path) -> None:
         super().__init__(hub_endpoint)
         self._answers = answers

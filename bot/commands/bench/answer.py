@@ -125,6 +125,7 @@ def _notes(result: BenchResult, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{ALIKE} no difference: quartiles overlap, or less than 3 % apart")
     if any(row.unstable for row in result.rows):
         notes.append(f"{UNSTABLE} unstable: blocks of one run disagree, or times scatter by half")
+    notes += [f"{name_of(r)}: tuned on this GPU, {r.tuned}" for r in rows if r.tuned]
     notes += _reasons(result.rows)
     notes += [f"{row.implementation} {row.shape}: {row.why}" for row in result.rows
               if row.state == "measured" and row.why and row in rows]  # fmt: skip

@@ -7,7 +7,7 @@ from bot.commands.bench.kernels import sources, tables
 from bot.view import Block, Bold, Facts, Heading, Note, Table, Text, View
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult
-from compute.bench.words import figures, ranked, rate, size
+from compute.bench.words import figures, main_shape, ranked, rate, size
 
 MOST_SHAPES = 6
 METHODS = {
@@ -40,6 +40,7 @@ def details(request: BenchRequest, result: BenchResult) -> View:
         for text in (method, CACHES[request.cache], *ALWAYS):
             blocks.append(Text((f"• {text}",)))
         blocks += _quartiles(result)
+        blocks += _memory(result)
         blocks.append(_environment(result))
     blocks += [Note((text,)) for text in result.counts]
     blocks += [*tables(result), *sources(result)]
@@ -74,6 +75,18 @@ def _quartiles(result: BenchResult) -> list[Block]:
                     Note((f"Compared with float64 at {at}: {shape} is too large for it.",))
                 )
     return blocks
+
+
+def _memory(result: BenchResult) -> list[Block]:
+    """What a call on the largest shape holds beside its inputs."""
+    if result.environment.device == "cpu":
+        return [Note(("Memory that a call takes: not measured on a CPU.",))]
+    rows = [r for r in ranked(result.rows, main_shape(result.rows)) if r.peak_bytes is not None]
+    if not rows:
+        return []
+    cells = tuple((name_of(r), f"{(r.peak_bytes or 0) / 2**20:,.1f}") for r in rows)
+    title = f"memory of a call beside its inputs, {rows[0].shape}"
+    return [Table(("", "MiB"), cells, title=title)]
 
 
 def _environment(result: BenchResult) -> Facts:

@@ -55,6 +55,9 @@ class FakeDevice:
     def capture(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object] | None:
         return lambda: [call() for call in calls]
 
+    def peak_bytes(self, call: Callable[[], object]) -> int | None:
+        return None
+
     def clocks(self) -> Clocks:
         return Clocks(sm_mhz=1980, most_mhz=1980)
 
