@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.integrations.announcing.adoption import Found
 from bot.integrations.announcing.records import GITHUB
+from compute.ending import end
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FACT = "announce.found:"
+TOGETHER_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 
 
@@ -35,6 +37,7 @@ class Finder:
         self.known: dict[str, list[Found]] = {}
         self._github = github
         self._channel = channel
+        self._asking: dict[str, asyncio.Task[list[Found]]] = {}
         self._next_at: dict[str, tuple[float, float]] = {}  # place -> when, the pause before
 
     @property
@@ -57,16 +60,31 @@ class Finder:
             self.known[key.removeprefix(FACT)] = [Found(**one) for one in json.loads(value)]
 
     async def ask(self, places: Iterable[str], now: float) -> dict[str, list[Found]]:
-        """What the places that were not asked yet hold; one that cannot be read is asked again."""
-        due = [p for p in places if p not in self.known and self._next_at.get(p, (0, 0))[0] <= now]
-        answers = await asyncio.gather(*(self._ask(p) for p in due), return_exceptions=True)
+        """What the places that were not asked yet hold; one that cannot be read is asked again.
+
+        All are waited for ``TOGETHER_S``, as what stands in one tells what is missing in another;
+        one that takes longer goes on, and holds up none.
+        """
+        for place in places:
+            due = self._next_at.get(place, (0.0, 0.0))[0] <= now
+            if place not in self.known and place not in self._asking and due:
+                self._asking[place] = asyncio.create_task(self._ask(place), name=f"find-{place}")
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=TOGETHER_S)
+        over = [place for place, task in self._asking.items() if task.done()]
+        tasks = {place: self._asking.pop(place) for place in over}
         found: dict[str, list[Found]] = {}
-        for place, answer in zip(due, answers, strict=True):
-            if isinstance(answer, BaseException):
-                self._put_off(place, now, answer)
+        for place, task in tasks.items():
+            error = task.exception()
+            if error is None:
+                found[place] = task.result()
             else:
-                found[place] = answer
+                self._put_off(place, now, error)
         return found
+
+    async def close(self) -> None:
+        """Ask no further."""
+        await end(*self._asking.values())
 
     async def _ask(self, place: str) -> list[Found]:
         if place == GITHUB:

@@ -139,6 +139,7 @@ class Announcer:
                         await self._awake.wait()
         finally:
             await end(finding)
+            await self._finder.close()
 
     async def step(self) -> None:
         """Announce what is due and plan what changed, as far as it goes now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.integrations.announcing import service
+from bot.integrations.announcing import finding, service
 from bot.posting import Card
 from tests.bot.integrations.announcing.parts import (
     NEWS,
@@ -145,6 +146,28 @@ async def test_a_place_that_can_be_read_only_later_is_adopted_then(
         await there.until(lambda: len(outside.of("github.discussion")) == 2)
         await there.quiet()
     assert len(created(outside)) == len(set(created(outside))) == 4
+
+
+async def test_a_github_that_does_not_answer_holds_up_no_channel(
+    tmp_path: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "TOGETHER_S", 0.1)
+    path = tmp_path / "k2c.sqlite"
+    outside = await posted(path, rules, ONE)
+
+    async def github() -> list[Any]:
+        await asyncio.sleep(3600)
+        return []
+
+    async with world(path, outside, rules, adopt_github=github) as there:
+        await there.look(OLD, ONE)
+        await there.look(OLD, ONE, THREE)
+        await there.quiet()
+        there.later(700)
+        await there.until(lambda: len(outside.of("discord.post")) == 2)
+        await there.quiet()
+    assert len(outside.of("github.discussion")) == 1
+    assert len(created(outside)) == len(set(created(outside))) == 3
 
 
 async def test_old_posts_in_one_place_do_not_flood_a_new_one(tmp_path: Path) -> None:
