@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from bot.core import Core
-    from bot.integrations.discord_client.channel_senders import ChannelSenders
+    from bot.integrations.discord_client.channels.senders import ChannelSenders
     from bot.integrations.discord_client.client import DiscordService
     from bot.integrations.github_discussions.service import GitHubService
     from bot.integrations.github_discussions.words import Adopted
@@ -103,10 +103,10 @@ class Outside:
         """The Discord door with everything of its home servers; None without a token."""
         if self._core.settings.discord_token is None:
             return None
-        from bot.integrations.discord_client.channel_senders import ChannelSenders
+        from bot.integrations.discord_client.channels.places import ClientPlaces
+        from bot.integrations.discord_client.channels.senders import ChannelSenders
         from bot.integrations.discord_client.client import DiscordService
         from bot.integrations.discord_client.parts import DiscordParts
-        from bot.integrations.discord_client.places import ClientPlaces
 
         core = self._core
         house = GuildHouse(
@@ -158,7 +158,7 @@ class Outside:
         core, on_discord = self._core, self._core.settings.discord_token is not None
         given: dict[str, Any] = {}
         if on_discord:
-            from bot.integrations.discord_client.cards import card_view
+            from bot.integrations.discord_client.channels.cards import card_view
 
             given = {"card_view": card_view, "adopt_channel": self._adopt_channel}
         if self.github is not None:
@@ -183,7 +183,7 @@ class Outside:
         return found
 
     async def _adopt_channel(self, channel_id: str) -> Sequence[Any]:
-        from bot.integrations.discord_client.adopting import Unreadable
+        from bot.integrations.discord_client.channels.adopting import Unreadable
 
         if self._senders is None or not await self._connected():
             raise Unreadable(channel_id, "Discord is not connected yet")
@@ -211,7 +211,7 @@ class Outside:
         self, guild_id: str, channel_id: str, purpose: str, lacking: list[str]
     ) -> None:
         """Tell that server's moderators, once a day for each channel and what it lacks."""
-        from bot.integrations.discord_client.troubles import trouble_card
+        from bot.integrations.discord_client.channels.troubles import trouble_card
 
         log.warning("channel %s (%s) lacks %s", channel_id, purpose, ", ".join(lacking))
         senders = self._senders

@@ -11,7 +11,7 @@ from typing import Any
 from bot.community.ledger import read_setting
 from bot.community.words import ChannelSetting, RoleSetting, Setting
 from bot.doctor.finding import Finding
-from bot.integrations.discord_client.needs import (
+from bot.integrations.discord_client.channels.needs import (
     ADMINISTRATOR,
     BITS,
     CHANNEL,

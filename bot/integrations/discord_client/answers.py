@@ -17,7 +17,7 @@ import discord
 from pydantic import JsonValue
 
 from bot.command import Command, answer
-from bot.integrations.discord_client.discuss_offer import with_offer
+from bot.integrations.discord_client.discussions.offer import with_offer
 from bot.integrations.discord_client.following import Followed, Following
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import (

@@ -14,7 +14,7 @@ import discord
 
 from bot.command import Command, answer, fixes_of, repaired
 from bot.integrations.discord_client.answers import Answers, Ask, Showing
-from bot.integrations.discord_client.discuss import FORM, Discuss
+from bot.integrations.discord_client.discussions.doors import FORM, Discuss
 from bot.integrations.discord_client.following import Followed, Following, view_of
 from bot.integrations.discord_client.modal import build_form, read_form
 from bot.integrations.discord_client.parts import DiscordParts

@@ -17,11 +17,11 @@ from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.bases import adopt_gateway, use_bases
 from bot.integrations.discord_client.buttons import Buttons
 from bot.integrations.discord_client.delivery import AnswerSender
-from bot.integrations.discord_client.discuss import Discuss
+from bot.integrations.discord_client.discussions.doors import Discuss
 from bot.integrations.discord_client.errors import guarded
 from bot.integrations.discord_client.following import Following
 from bot.integrations.discord_client.global_limit import mend_global_limit
-from bot.integrations.discord_client.guild_commands import GuildCommands
+from bot.integrations.discord_client.home.commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import Reply

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.command import Command, answer
-from bot.integrations.discord_client.discuss_offer import with_offer
+from bot.integrations.discord_client.discussions.offer import with_offer
 from bot.integrations.discord_client.following import Following, ended_view
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.reply import BROKEN

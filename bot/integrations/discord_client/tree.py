@@ -16,7 +16,7 @@ from bot.command import MAX_CHOICES, Choice, Command, Option, suggestions
 from bot.integrations.discord_client.answers import Answers, Ask
 from bot.integrations.discord_client.choices import choices_of, shortened
 from bot.integrations.discord_client.errors import explain, guarded
-from bot.integrations.discord_client.guild_commands import GuildCommands
+from bot.integrations.discord_client.home.commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.reply import BROKEN, Reply, Stage
 

@@ -15,7 +15,7 @@ from bot.commands.home.config import COMMAND, edit, exchanging, setting, show
 from bot.community.service import CommunityBook
 from bot.community.words import By, ChannelSetting, RoleSetting
 from bot.guild_command import Caller, GuildHouse, Picked, Pressed, Said, Uploaded
-from bot.integrations.discord_client.guild_forms import PRESS, message_of
+from bot.integrations.discord_client.home.forms import PRESS, message_of
 from bot.render.discord import custom_id, payload
 from bot.store import FILE_NAME, Store
 from bot.view import Button, View

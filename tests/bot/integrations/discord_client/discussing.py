@@ -11,7 +11,7 @@ from typing import Any
 from bot.command import Command
 from bot.community.service import CommunityBook
 from bot.community.words import By, LimitSetting, RoleSetting
-from bot.integrations.discord_client.channel_senders import ChannelSenders
+from bot.integrations.discord_client.channels.senders import ChannelSenders
 from bot.integrations.discord_client.client import K2CClient
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discuss.service import Discussing

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.integrations.discord_client.cards import key_in
-from bot.integrations.discord_client.channel_senders import ChannelSenders
+from bot.integrations.discord_client.channels.cards import key_in
+from bot.integrations.discord_client.channels.senders import ChannelSenders
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.outbox import Effect, Outbox, Told, enqueue
 from bot.posting import Card, ChannelPost, Crosspost, MessageEdit, ThreadStart

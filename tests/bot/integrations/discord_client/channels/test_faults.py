@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.integrations.discord_client import rest
+from bot.integrations.discord_client.channels import rest
 from bot.outbox import Told
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.posting import CARD, Posting, posting

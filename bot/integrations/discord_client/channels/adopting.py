@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.integrations.discord_client.cards import key_in
-from bot.integrations.discord_client.needs import CHANNEL, HISTORY, VIEW
-from bot.integrations.discord_client.past import forum_starters, messages_since
-from bot.integrations.discord_client.places import ClientPlaces
-from bot.integrations.discord_client.target import address, read_target
+from bot.integrations.discord_client.channels.cards import key_in
+from bot.integrations.discord_client.channels.needs import CHANNEL, HISTORY, VIEW
+from bot.integrations.discord_client.channels.past import forum_starters, messages_since
+from bot.integrations.discord_client.channels.places import ClientPlaces
+from bot.integrations.discord_client.channels.target import address, read_target
 
 if TYPE_CHECKING:
     from bot.integrations.discord_client.client import K2CClient

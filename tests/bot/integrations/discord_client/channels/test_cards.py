@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.integrations.discord_client.cards import card_body, card_view, key_in
-from bot.integrations.discord_client.channel_edits import made_by
-from bot.integrations.discord_client.channel_posts import fitting_tags, thread_name
-from bot.integrations.discord_client.target import Tag
+from bot.integrations.discord_client.channels.cards import card_body, card_view, key_in
+from bot.integrations.discord_client.channels.edits import made_by
+from bot.integrations.discord_client.channels.posts import fitting_tags, thread_name
+from bot.integrations.discord_client.channels.target import Tag
 from bot.posting import Card, fragment
 from bot.render.discord import length, payload
 from bot.view import Anchor, Heading

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.integrations.discord_client.needs import CHANNEL
-from bot.integrations.discord_client.places import ClientPlaces
+from bot.integrations.discord_client.channels.needs import CHANNEL
+from bot.integrations.discord_client.channels.places import ClientPlaces
 from tests.bot.integrations.discord_client.conftest import World
 
 

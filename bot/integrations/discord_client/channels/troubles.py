@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from bot.integrations.discord_client.needs import CHANNEL, VIEW
-from bot.integrations.discord_client.places import ClientPlaces
-from bot.integrations.discord_client.target import address
+from bot.integrations.discord_client.channels.needs import CHANNEL, VIEW
+from bot.integrations.discord_client.channels.places import ClientPlaces
+from bot.integrations.discord_client.channels.target import address
 from bot.outbox import Later
 from bot.posting import Card
 

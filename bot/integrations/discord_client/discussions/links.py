@@ -12,7 +12,7 @@ import discord
 from bot.command import Command, answer
 from bot.discussing import Done
 from bot.integrations.discord_client.answers import Answers
-from bot.integrations.discord_client.discuss_offer import with_offer
+from bot.integrations.discord_client.discussions.offer import with_offer
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import edit_in_channel
 from bot.render.discord import Message, Shown, render

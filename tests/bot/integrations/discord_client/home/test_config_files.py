@@ -9,7 +9,7 @@ import pytest
 
 from bot.community.words import ChannelSetting, LimitSetting, RoleSetting
 from tests.bot.integrations.discord_client.conftest import World
-from tests.bot.integrations.discord_client.home import home_bot
+from tests.bot.integrations.discord_client.homes import home_bot
 from tests.bot.integrations.discord_client.messages import labels, token_of
 from tests.fakes.discord.messages import Upload
 

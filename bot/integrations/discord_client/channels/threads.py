@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bot.integrations.discord_client.channel_posts import thread_name
-from bot.integrations.discord_client.desk import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Desk
-from bot.integrations.discord_client.needs import START_THREADS, VIEW
-from bot.integrations.discord_client.rest import Busy, Refusal, once
-from bot.integrations.discord_client.target import address
-from bot.integrations.discord_client.troubles import Spot
+from bot.integrations.discord_client.channels.desk import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Desk
+from bot.integrations.discord_client.channels.needs import START_THREADS, VIEW
+from bot.integrations.discord_client.channels.posts import thread_name
+from bot.integrations.discord_client.channels.rest import Busy, Refusal, once
+from bot.integrations.discord_client.channels.target import address
+from bot.integrations.discord_client.channels.troubles import Spot
 from bot.outbox import Effect, Later, Never, Receipt
 from bot.posting import ThreadStart
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.integrations.discord_client.adopting import Unreadable, adopt_channel
+from bot.integrations.discord_client.channels.adopting import Unreadable, adopt_channel
 from bot.posting import fragment
 from content.sources.article import short_key
 from tests.bot.integrations.discord_client.conftest import World
@@ -50,8 +50,8 @@ async def test_forum_posts_active_and_archived_are_known_again(world: World) -> 
 async def test_no_more_than_the_newest_thousand_are_looked_through(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.integrations.discord_client.past.PAGE", 5)
-    monkeypatch.setattr("bot.integrations.discord_client.past.MOST", 10)
+    monkeypatch.setattr("bot.integrations.discord_client.channels.past.PAGE", 5)
+    monkeypatch.setattr("bot.integrations.discord_client.channels.past.MOST", 10)
     channel, bob = world.fake.home.channel("general"), world.fake.user("bob")
     async with posting(world) as bot:
         await bot.sent(await bot.post(channel, "old:new"))

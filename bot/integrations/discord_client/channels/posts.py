@@ -6,13 +6,13 @@ import difflib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from bot.integrations.discord_client.cards import card_body, key_in, without_buttons
-from bot.integrations.discord_client.desk import INVALID_FORM, UNKNOWN_CHANNEL, Desk
-from bot.integrations.discord_client.needs import CHANNEL, HISTORY, VIEW, to_post
-from bot.integrations.discord_client.past import forum_starters, messages_since
-from bot.integrations.discord_client.rest import Refusal
-from bot.integrations.discord_client.target import Tag, Target, address
-from bot.integrations.discord_client.troubles import TAG, Spot
+from bot.integrations.discord_client.channels.cards import card_body, key_in, without_buttons
+from bot.integrations.discord_client.channels.desk import INVALID_FORM, UNKNOWN_CHANNEL, Desk
+from bot.integrations.discord_client.channels.needs import CHANNEL, HISTORY, VIEW, to_post
+from bot.integrations.discord_client.channels.past import forum_starters, messages_since
+from bot.integrations.discord_client.channels.rest import Refusal
+from bot.integrations.discord_client.channels.target import Tag, Target, address
+from bot.integrations.discord_client.channels.troubles import TAG, Spot
 from bot.outbox import Effect, Later, Never, Receipt
 from bot.posting import ChannelPost
 from bot.render.markup import visible

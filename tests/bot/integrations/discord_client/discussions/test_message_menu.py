@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.integrations.discord_client.message_menu import _said, _spoken, result_id_of
+from bot.integrations.discord_client.discussions.message_menu import _said, _spoken, result_id_of
 
 AUTHOR = {"id": "7", "username": "bob", "global_name": None}
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.integrations.discord_client.cards import card_body
-from bot.integrations.discord_client.channel_posts import LOCKED, thread_name
-from bot.integrations.discord_client.desk import (
+from bot.integrations.discord_client.channels.cards import card_body
+from bot.integrations.discord_client.channels.desk import (
     THREAD_ARCHIVED,
     UNKNOWN_CHANNEL,
     UNKNOWN_MESSAGE,
     Desk,
 )
-from bot.integrations.discord_client.needs import VIEW
-from bot.integrations.discord_client.rest import Refusal
-from bot.integrations.discord_client.target import address
-from bot.integrations.discord_client.troubles import Spot
+from bot.integrations.discord_client.channels.needs import VIEW
+from bot.integrations.discord_client.channels.posts import LOCKED, thread_name
+from bot.integrations.discord_client.channels.rest import Refusal
+from bot.integrations.discord_client.channels.target import address
+from bot.integrations.discord_client.channels.troubles import Spot
 from bot.outbox import Effect, Never, Receipt
 from bot.posting import MessageEdit
 

@@ -14,14 +14,14 @@ import discord
 
 from bot.command import ACTIONS, Choice
 from bot.guild_command import Caller, GuildCommand, GuildHouse, GuildOption, Press, Said
-from bot.integrations.discord_client.guild_declare import Declared, declare, declare_menu
-from bot.integrations.discord_client.guild_forms import (
+from bot.integrations.discord_client.home.declare import Declared, declare, declare_menu
+from bot.integrations.discord_client.home.forms import (
     message_of,
     modal_of,
     pressed,
     refusal_view,
 )
-from bot.integrations.discord_client.guild_options import read_options, typed_part
+from bot.integrations.discord_client.home.options import read_options, typed_part
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import asker_of
 from bot.integrations.discord_client.reply import Reply, Stage

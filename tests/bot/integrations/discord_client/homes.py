@@ -10,8 +10,8 @@ from typing import Any
 from bot.commands.home.config import COMMAND
 from bot.community.service import CommunityBook
 from bot.guild_command import GuildCommand, GuildHouse
+from bot.integrations.discord_client.channels.places import ClientPlaces
 from bot.integrations.discord_client.parts import DiscordParts, Menu
-from bot.integrations.discord_client.places import ClientPlaces
 from bot.outbox import Outbox
 from content.library import Library
 from tests.bot.integrations.discord_client.conftest import Bot, World

@@ -14,10 +14,14 @@ import discord
 
 from bot.discussing import Asked, Discusses, Poster
 from bot.integrations.discord_client.answers import Answers
-from bot.integrations.discord_client.discuss_forms import discuss_form, read_wish, told
-from bot.integrations.discord_client.discuss_links import Behind, PostedLinks
-from bot.integrations.discord_client.discuss_offer import LABEL, is_postable
-from bot.integrations.discord_client.message_menu import Chosen, read_chosen, result_id_of
+from bot.integrations.discord_client.discussions.forms import discuss_form, read_wish, told
+from bot.integrations.discord_client.discussions.links import Behind, PostedLinks
+from bot.integrations.discord_client.discussions.message_menu import (
+    Chosen,
+    read_chosen,
+    result_id_of,
+)
+from bot.integrations.discord_client.discussions.offer import LABEL, is_postable
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import asker_of, is_moderator
 from bot.integrations.discord_client.reply import Fate, Reply

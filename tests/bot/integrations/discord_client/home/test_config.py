@@ -8,7 +8,7 @@ import pytest
 
 from bot.community.words import ChannelSetting
 from tests.bot.integrations.discord_client.conftest import World
-from tests.bot.integrations.discord_client.home import home_bot, two_homes
+from tests.bot.integrations.discord_client.homes import home_bot, two_homes
 from tests.bot.integrations.discord_client.messages import labels, token_of
 
 

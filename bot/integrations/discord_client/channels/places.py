@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import discord
 from discord.abc import GuildChannel
 
-from bot.integrations.discord_client.needs import (
+from bot.integrations.discord_client.channels.needs import (
     ATTRIBUTES,
     CHANNEL,
     KINDS,

@@ -15,7 +15,7 @@ from bot.integrations.discord_client.reply import Reply
 from bot.render.discord import notice
 from bot.view import Bold, Button, Heading, View
 from tests.bot.integrations.discord_client.conftest import World
-from tests.bot.integrations.discord_client.home import command_names, home_bot, two_homes
+from tests.bot.integrations.discord_client.homes import command_names, home_bot, two_homes
 from tests.fakes.discord.interactions import COMMAND as COMMAND_KIND
 from tests.fakes.discord.messages import Upload
 from tests.fakes.discord.options import Resolver
@@ -122,7 +122,7 @@ async def test_a_home_server_that_adds_the_bot_later_gets_them_then(world: World
 async def test_a_slow_answer_says_thinking_first(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.integrations.discord_client.guild_commands.PROMPT_S", 0.05)
+    monkeypatch.setattr("bot.integrations.discord_client.home.commands.PROMPT_S", 0.05)
     async with home_bot(world, commands=[maintainers(slow)]) as home:
         reply = await home.mod.slash("announce")
         assert reply.deferred and reply.ephemeral

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bot.integrations.discord_client import channel_edits, channel_posts, crossposts, threads
-from bot.integrations.discord_client.adopting import AdoptedMessage, Unreadable, adopt_channel
-from bot.integrations.discord_client.desk import Desk
-from bot.integrations.discord_client.needs import HISTORY, VIEW
-from bot.integrations.discord_client.places import ClientPlaces
-from bot.integrations.discord_client.troubles import Spot, Trouble, Troubles
+from bot.integrations.discord_client.channels import crossposts, edits, posts, threads
+from bot.integrations.discord_client.channels.adopting import (
+    AdoptedMessage,
+    Unreadable,
+    adopt_channel,
+)
+from bot.integrations.discord_client.channels.desk import Desk
+from bot.integrations.discord_client.channels.needs import HISTORY, VIEW
+from bot.integrations.discord_client.channels.places import ClientPlaces
+from bot.integrations.discord_client.channels.troubles import Spot, Trouble, Troubles
 from bot.outbox import Outbox, Sender
 
 if TYPE_CHECKING:
@@ -33,8 +37,8 @@ class ChannelSenders:
         self._troubles = Troubles(self.places, trouble, self._hasten)
         self._desk = desk = Desk(client, self.places, self._troubles)
         self._senders: dict[str, Sender] = {
-            channel_posts.KIND: channel_posts.PostSender(desk),
-            channel_edits.KIND: channel_edits.EditSender(desk),
+            posts.KIND: posts.PostSender(desk),
+            edits.KIND: edits.EditSender(desk),
             crossposts.KIND: crossposts.CrosspostSender(desk),
             threads.KIND: threads.ThreadSender(desk),
         }

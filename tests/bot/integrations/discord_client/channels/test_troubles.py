@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.integrations.discord_client.cards import card_view
-from bot.integrations.discord_client.needs import CHANNEL
-from bot.integrations.discord_client.troubles import trouble_card
+from bot.integrations.discord_client.channels.cards import card_view
+from bot.integrations.discord_client.channels.needs import CHANNEL
+from bot.integrations.discord_client.channels.troubles import trouble_card
 from bot.render.discord import payload
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.posting import posting

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.integrations.discord_client.desk import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Desk
-from bot.integrations.discord_client.needs import SEND, VIEW
-from bot.integrations.discord_client.rest import Busy, Refusal, once
-from bot.integrations.discord_client.troubles import Spot
+from bot.integrations.discord_client.channels.desk import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Desk
+from bot.integrations.discord_client.channels.needs import SEND, VIEW
+from bot.integrations.discord_client.channels.rest import Busy, Refusal, once
+from bot.integrations.discord_client.channels.troubles import Spot
 from bot.outbox import Effect, Later, Never, Receipt
 from bot.posting import Crosspost
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bot.integrations.discord_client.places import ClientPlaces
-from bot.integrations.discord_client.rest import Busy, Refusal, Unsure, once, repeat
-from bot.integrations.discord_client.target import Target, read_target
-from bot.integrations.discord_client.troubles import Spot, Troubles
+from bot.integrations.discord_client.channels.places import ClientPlaces
+from bot.integrations.discord_client.channels.rest import Busy, Refusal, Unsure, once, repeat
+from bot.integrations.discord_client.channels.target import Target, read_target
+from bot.integrations.discord_client.channels.troubles import Spot, Troubles
 from bot.outbox import Later
 
 if TYPE_CHECKING:

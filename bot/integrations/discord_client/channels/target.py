@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.integrations.discord_client.needs import KINDS, Kind
+from bot.integrations.discord_client.channels.needs import KINDS, Kind
 
 REQUIRE_TAG = 1 << 4  # a forum's flag: each post needs a tag
 

@@ -1,0 +1,1 @@
+"""What is posted in configured channels: messages, forum posts, edits, crossposts, threads."""

@@ -1,0 +1,1 @@
+"""Commands of the home servers: how Discord is told of them, and what happens when one is used."""
