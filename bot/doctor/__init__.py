@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from bot.doctor.broker import examine_broker, examine_workers
 from bot.doctor.discord import examine_discord
 from bot.doctor.finding import Finding, State
+from bot.doctor.github import examine_github
 from bot.doctor.machine import (
     examine_catalogues,
     examine_charts,
@@ -33,6 +34,7 @@ PARTS: tuple[tuple[str, Examiner], ...] = (
     ("pages", examine_pages),
     ("public address", examine_public_url),
     ("discord", examine_discord),
+    ("github", examine_github),
     ("hugging face", examine_hub),
     ("broker", examine_broker),
     ("workers", examine_workers),
