@@ -15,7 +15,7 @@ from tests.bot.jobs.parts import Bot, running_bot, until, until_holds
 from tests.compute.worker.processes import gone, pids_in, written
 from tests.compute.worker.proxy import proxied
 from tests.fakes.broker import Broker
-from tests.fakes.workers import FAST, running_worker, start_worker
+from tests.fakes.workers import FAST, PATIENT, running_worker, start_worker
 
 pytestmark = pytest.mark.slow
 
@@ -68,8 +68,8 @@ async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
 ) -> None:
     pids = tmp_path / "pids"
     async with (
-        running_bot(broker, tmp_path, FAST) as bot,
-        running_worker(broker.worker("box"), "box"),
+        running_bot(broker, tmp_path, PATIENT) as bot,
+        running_worker(broker.worker("box"), "box", timing=PATIENT),
     ):
         result_id = await bot.run("sleeper", seconds=3.0, path=str(pids))
         await written(pids)

@@ -47,7 +47,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def run(**inputs: JsonValue) -> tuple[BenchResult, Context]:
     context = Context()
-    given: dict[str, JsonValue] = {"op": "softmax", "gpu": "cpu", "cache": "warm", "budget_s": 4}
+    given: dict[str, JsonValue] = {"op": "softmax", "gpu": "cpu", "cache": "warm", "budget_s": 20}
     given |= inputs
     request = check_inputs(TOOL, given)
     assert isinstance(request, BenchRequest)

@@ -14,7 +14,7 @@ from tests.compute.worker.bot import BotHalf, bot_of
 from tests.compute.worker.processes import gone, pids_in, until, written
 from tests.compute.worker.proxy import proxied
 from tests.fakes.broker import Broker
-from tests.fakes.workers import FAST, running_worker, start_worker
+from tests.fakes.workers import FAST, PATIENT, running_worker, start_worker
 
 pytestmark = pytest.mark.slow
 
@@ -99,9 +99,12 @@ async def test_a_worker_that_wakes_within_its_lease_hands_its_dead_run_back(
 
 
 async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
-    broker: Broker, bot: BotHalf, tmp_path: Path
+    broker: Broker, tmp_path: Path
 ) -> None:
-    async with running_worker(broker.worker("box"), "box") as box:
+    async with (
+        bot_of(broker, "box", timing=PATIENT) as bot,
+        running_worker(broker.worker("box"), "box", timing=PATIENT) as box,
+    ):
         job = await bot.ask("sleeper", job_file(tmp_path) | {"seconds": 2.5})
         await bot.started(job)
         broker.kill()
@@ -114,7 +117,7 @@ async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
         assert len(pids_in(tmp_path / "pids")) == 1
         assert (await bot.ended("null")).phase == "done"
         assert "Traceback" not in box.logged()
-    assert len(bot.ends(job)) == 1
+        assert len(bot.ends(job)) == 1
 
 
 async def test_a_job_that_ends_while_the_broker_is_away_is_recorded_once(
