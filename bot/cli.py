@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.announce_cli import add_announce_command
-from bot.announce_cli import add_announce_command
 from bot.commands import command_names, load_command
 from bot.worker_cli import add_worker_commands
 
@@ -56,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     backup = commands.add_parser("backup", help="copy the database while the bot runs")
     backup.add_argument("file", metavar="FILE", help="where the copy goes")
     backup.set_defaults(start=_backup)
-    add_announce_command(commands)
     add_announce_command(commands)
     add_worker_commands(commands)
     for name in command_names():

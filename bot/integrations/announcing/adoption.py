@@ -6,6 +6,7 @@ of them and were not posted were missed, and wait. What was there before it stay
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,9 +16,9 @@ from bot.effects import Effect, Receipt, Told
 from bot.integrations.announcing.plan import digest_now, targets
 from bot.integrations.announcing.records import ADOPTED, GITHUB, Post, Record
 from bot.integrations.announcing.scene import Places, Scene
-from bot.integrations.announcing.words import discussion_title
 from content.sources.article import short_key
 
+MARKER = "<!-- k2c:post key="
 RECENT_S = 86_400.0  # what was posted in one place alone by then was on its way to the others
 
 
@@ -26,6 +27,7 @@ class Found:
     """A post of ours as it stands outside; ``key_short`` is the key it carries, ``at`` its time.
 
     ``done`` are the receipts of what was done with it besides: its crosspost, its thread.
+    ``shown``: ``shown_digest`` of the text that stands there, "" where that is not known.
     """
 
     place: str
@@ -35,6 +37,7 @@ class Found:
     title: str = ""
     category: str = ""
     done: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    shown: str = ""
 
 
 @dataclass(slots=True)
@@ -114,8 +117,9 @@ def _take(
     every = {post.target: post for post in (*held, *(post for post, _ in mine), *missing)}
     receipts = {**scene.receipts, **found}
     for post, one in mine:
-        shown = digest_now(record, list(every.values()), receipts, where, post)
-        made = replace(post, last=post.target, digest=shown if _in_step(record, one, where) else "")
+        now = Scene(record, tuple(every.values()), receipts, where, float("inf"))
+        shown = digest_now(record, now.posts, receipts, where, post)
+        made = replace(post, last=post.target, digest=shown if _in_step(now, one) else "")
         adopting.posts.append(made)
         kind = "github.discussion" if post.place == GITHUB else "discord.post"
         adopting.effects.append((Effect(post.target, kind, {}), dict(one.receipt)))
@@ -129,12 +133,21 @@ def _told(receipt: Mapping[str, JsonValue]) -> Told:
     return Told("sent", dict(receipt), "", 0)
 
 
-def _in_step(record: Record, one: Found, where: Places) -> bool:
-    """Whether a Discussion shows, as far as can be told, what it should."""
+def _in_step(now: Scene, one: Found) -> bool:
+    """Whether what stands there shows what it should. Of a message that cannot be told, as Discord
+    gives its parts and not its text: it is edited once, which tells nobody.
+    """
     if one.place != GITHUB:
-        return True
-    wanted = discussion_title(record.article, record.withdrawn)
-    return one.title == wanted and one.category == where.category
+        return False
+    wanted = now.discussion()
+    standing = (one.title, one.category, one.shown)
+    return standing == (wanted.title, wanted.category, shown_digest(wanted.body))
+
+
+def shown_digest(body: str) -> str:
+    """SHA-256 of a Discussion's text without our marker, which the sender adds."""
+    lines = (line for line in body.splitlines() if not line.startswith(MARKER))
+    return hashlib.sha256("\n".join(lines).strip().encode()).hexdigest()
 
 
 def _owed(post: Post, record: Record, first_at: Mapping[str, float], now: float) -> bool:

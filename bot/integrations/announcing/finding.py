@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bot.integrations.announcing.adoption import Found
+from bot.integrations.announcing.adoption import Found, shown_digest
 from bot.integrations.announcing.records import GITHUB
 from compute.ending import end
 
@@ -120,7 +120,10 @@ def facts_of(db: Database) -> list[tuple[str, str]]:
 
 def _discussion(one: Any) -> Found:
     receipt = {"id": one.id, "number": one.number, "url": one.url, "category": one.category}
-    return Found(GITHUB, one.key_short, receipt, _instant(one.created_at), one.title, one.category)
+    return Found(
+        GITHUB, one.key_short, receipt, _instant(one.created_at), one.title, one.category,
+        shown=shown_digest(one.body),
+    )  # fmt: skip
 
 
 def _message(place: str, one: Any) -> Found:

@@ -165,9 +165,7 @@ def _edit(db: Database, channel: ChannelSetting, notice: Notice, now: float) -> 
 
 def known(db: Database, number: int) -> Seen | None:
     """What is known of that discussion."""
-    found = db.conn.execute(
-        f"SELECT {COLUMNS} FROM talks WHERE number = ?", [number]
-    ).fetchone()
+    found = db.conn.execute(f"SELECT {COLUMNS} FROM talks WHERE number = ?", [number]).fetchone()
     return _seen(found) if found else None
 
 

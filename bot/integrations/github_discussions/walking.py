@@ -106,6 +106,7 @@ def _own(house: Repository, discussion: Node, post: Node) -> list[Adopted]:
             str(discussion["title"]),
             str((discussion.get("category") or {}).get("name") or ""),
             instant(post["createdAt"]),
+            str(post["body"]),
         )
     ]
 

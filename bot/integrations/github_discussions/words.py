@@ -14,7 +14,7 @@ class Adopted:
     """A post of ours that GitHub holds: ``key_short`` is what its marker says (posting.marker).
 
     ``id`` is its node id, ``number``, ``title`` and ``category`` its Discussion's;
-    ``created_at`` in Unix seconds.
+    ``created_at`` in Unix seconds. ``body`` as it stands, marker and all.
     """
 
     key_short: str
@@ -25,6 +25,7 @@ class Adopted:
     title: str
     category: str
     created_at: float
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ KEEPS = ("content", "embeds", "components", "poll", "sticker_ids", "allowed_ment
 SETTABLE_FLAGS = 1 << 2 | limits.EPHEMERAL | 1 << 12 | limits.COMPONENTS_V2
 
 # No edit takes them away, so a v2 message stays one and a private answer stays private.
-STICKY_FLAGS = limits.COMPONENTS_V2 | limits.EPHEMERAL | limits.LOADING
+CROSSPOSTED = 1 << 0
+STICKY_FLAGS = CROSSPOSTED | limits.COMPONENTS_V2 | limits.EPHEMERAL | limits.LOADING
 
 
 @dataclass(frozen=True)

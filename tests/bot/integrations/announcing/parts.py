@@ -162,11 +162,15 @@ class Outside:
         for effect in self.of("github.discussion"):
             receipt = self.receipt(effect)
             assert marker(effect.key)
+            edits = [e for e in self.of("github.edit")
+                     if e.payload["discussion_id"] == receipt["id"]]  # fmt: skip
+            stands = (edits[-1] if edits else effect).payload
             rows.append(
                 SimpleNamespace(
                     key_short=short_key(effect.key), kind="discussion", id=receipt["id"],
-                    number=receipt["number"], url=receipt["url"], title=effect.payload["title"],
-                    category=effect.payload["category"], created_at=time.time(),
+                    number=receipt["number"], url=receipt["url"], title=stands["title"],
+                    category=stands["category"], created_at=time.time(),
+                    body=f"{stands['body']}\n\n{marker(effect.key)}",
                 )
             )  # fmt: skip
         return rows

@@ -80,7 +80,9 @@ async def test_what_stands_is_adopted_and_what_was_missed_is_announced(
             if effect.kind in ("github.discussion", "discord.post", "discord.thread")
         )
         edits = [e for e in outside.done[count:] if e.kind.endswith("edit")]
-        assert all(THREE.short_key in edit.key for edit in edits)  # what is in step is left alone
+        # A Discussion that is in step is left alone; a message cannot be compared: edited once.
+        again = [edit for edit in edits if THREE.short_key not in edit.key]
+        assert {edit.kind for edit in again} == {"discord.edit"} and len(again) == 2
         assert OLD.short_key not in "".join(outside.done_keys())
 
 
@@ -110,6 +112,18 @@ async def test_a_discussion_whose_title_is_not_up_to_date_is_edited_when_adopted
         await there.quiet()
         assert outside.of("github.edit")[-1].payload["title"] == "Better"
         assert len(created(outside)) == 2
+
+
+async def test_a_text_that_changed_meanwhile_is_brought_in_step(
+    tmp_path: Path, rules: Rules
+) -> None:
+    path = tmp_path / "k2c.sqlite"
+    outside = await posted(path, rules, ONE)
+    async with world(path, outside, rules) as there:
+        await there.look(OLD, ONE.model_copy(update={"summary": "Said anew."}))
+        await there.quiet()
+        assert "Said anew." in str(outside.of("github.edit")[-1].payload["body"])
+        assert "Said anew." in str(outside.of("discord.edit")[-1].payload["card"])
 
 
 async def test_a_discussion_without_its_message_gets_it(tmp_path: Path, rules: Rules) -> None:
