@@ -233,6 +233,7 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("markdown_it").setLevel(logging.INFO)  # it tells of every rule it tries
 
 
 def _prepare(commands: Mapping[str, Command]) -> None:
