@@ -22,7 +22,8 @@ def test_a_refusal_keeps_all_that_the_person_needs() -> None:
         "message": "No.", "field": "n_gpus", "given": "1", "nearest": ("2",), "example": "2",
         "our_fault": False,
         "fixes": (
-            {"label": "Use 2 GPUs", "changes": {"n_gpus": 2}, "detail": "", "optional": False},
+            {"label": "Use 2 GPUs", "changes": {"n_gpus": 2}, "detail": "", "optional": False,
+                 "in_place": False},
         ),
     }  # fmt: skip
     assert str(error) == error.message == "No."

@@ -13,14 +13,13 @@ from tests.fakes.github.resolvers import FIELDS
 from tests.fakes.github.schema import cut_schema, real_path
 from tests.fakes.github.schema_cut import CUT, cut
 from tests.fakes.pygithub import away, client, create, mutate, page
-from tests.needs import require_or_skip
 
 
 @pytest.fixture
 def real() -> GraphQLSchema:
     schema = real_schema()
     if schema is None:
-        require_or_skip(f"GitHub's schema is not at {real_path()}")
+        pytest.skip(f"GitHub's schema is not at {real_path()}")
     return schema
 
 
