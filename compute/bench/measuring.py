@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -150,7 +150,9 @@ class Measuring:
         copy_gbs = self.found.ceilings[0].value
         peak = next((c.value for c in self.found.ceilings if c.kind != COPY), None)
         try:
-            timed = await run_cell(cell, self._implementations(), self._first_s, copy_subject)
+            timed = await run_cell(
+                cell, wanted(self._operator, self._asked.only), self._first_s, copy_subject
+            )
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -160,27 +162,26 @@ class Measuring:
         self._compile_s -= timed.compiling_s
         self.found.rows += rows_of(cell, timed, copy_gbs, peak)
 
-    def _implementations(self) -> list[Implementation]:
-        """Those asked for, eager always: speed-ups are against it; of the libraries those that are
-        installed, or asked for by name.
-        """
-        from compute.kernels.places import not_installed
-
-        only = self._asked.only
-        kept = [
-            one
-            for name, one in self._operator.implementations.items()
-            if name in (only or (name,)) or name == BASELINE
-            if name in only or not not_installed(one.package)
-        ]
-        return sorted(kept, key=lambda one: BY_COST.index(one.backend))
-
     def _leave_out(self, dims: Dims, reason: str) -> None:
         self.found.left_out.append(f"{self._asked.op.text(dims)}: {reason}.")
 
     async def _tell(self, share: float, words: str) -> None:
         await self._say(share, words, self.found)
         await asyncio.sleep(0)
+
+
+def wanted(operator: Operator, only: Sequence[str]) -> list[Implementation]:
+    """Those named, eager always: speed-ups are against it. Of the libraries those that are
+    installed, or asked for by name.
+    """
+    from compute.kernels.places import not_installed
+
+    kept = [
+        one
+        for name, one in operator.implementations.items()
+        if name == BASELINE or name in only or (not only and not not_installed(one.package))
+    ]
+    return sorted(kept, key=lambda one: BY_COST.index(one.backend))
 
 
 def _forget() -> None:

@@ -63,9 +63,8 @@ def _blocks(dtype: str, arch: int, bucket: str) -> list[Config]:
     blocks = [usual] if whole else [usual // 4, usual // 2, usual]
     found = [(usual, warps)]
     for block in blocks:
-        every = (block // VALUES_A_WARP // 2, block // VALUES_A_WARP, block // VALUES_A_WARP * 2,
-                 block // VALUES_A_WARP * 4)  # fmt: skip
-        found += [(block, max(1, min(32, count))) for count in every]
+        count = max(1, block // VALUES_A_WARP)
+        found += [(block, max(1, min(32, w))) for w in (count // 2, count, count * 2, count * 4)]
     return list(dict.fromkeys(found))
 
 

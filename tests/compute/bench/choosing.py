@@ -13,7 +13,10 @@ from compute.kernels.operator import Cubin, Implementation, Operator
 from tests.compute.bench.parts import FakeDevice
 from tests.compute.bench.test_cells import doubling, eager
 
-USUAL, BETTER, WORSE, WRONG = (128,), (256,), (64,), (512,)
+USUAL: Config = (128,)
+BETTER: Config = (256,)
+WORSE: Config = (64,)
+WRONG: Config = (512,)
 
 
 class TickingDevice(FakeDevice):
