@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bot.progress_view import progress_view, unfinished_view
 from bot.runner import LiveRun, Outcome
-from bot.view import Block, Bold, Button, Code, Heading, Link, Note, Span, Text, View
+from bot.view import Block, Bold, Button, Code, Heading, Link, Menu, Note, Span, Text, View
 from compute.inputs import short_name
 from compute.tool import AnyTool, Fix, Refusal, Request
 
@@ -25,7 +25,8 @@ Choice = tuple[str, str]  # what is shown, what is sent
 Suggest = Callable[[str], Sequence[Choice]]
 
 # What a button can ask for. Each is a custom id "k2c:<action>:<result id>[:<argument>]".
-ACTIONS = ("change", "details", "share", "chart", "fix", "delete", "cancel", "discuss")
+ACTIONS = ("change", "details", "share", "chart", "fix", "delete", "cancel", "discuss",
+           "compare", "versus")  # fmt: skip
 
 BUTTON_LABEL = 80  # characters Discord allows on a button
 NAME = 80  # characters of a run's name
@@ -77,6 +78,7 @@ class Command:
     the answer is read from the running bot (its jobs, its workers), not made by the tool.
     ``more``: options of forms, pages and typed lines that the slash command does not list.
     ``slash`` False: it is the operator's, on pages, in the API and the terminal alone.
+    ``versus`` shows two results side by side, those that ``alike`` gives the same value for.
     ``words``: the terminal's words without a flag, as flags; or the exit code of a subcommand that
     they were.
     """
@@ -92,6 +94,8 @@ class Command:
     more: tuple[Option, ...] = ()
     slash: bool = True
     words: Callable[[Sequence[str]], Sequence[str] | int] | None = None
+    versus: Callable[[Any, Any], View] | None = None
+    alike: Callable[[Mapping[str, JsonValue]], object] | None = None
 
     @property
     def every(self) -> tuple[Option, ...]:
@@ -180,6 +184,8 @@ def answer(command: Command, outcome: Outcome) -> View:
         buttons.append(Button("Change inputs", "change"))
     if command.details is not None:
         buttons.append(Button("Assumptions", "details"))
+    if command.versus is not None:
+        buttons.append(Button("Compare with\u2026", "compare"))
     if not command.private:
         buttons += [Button("Share", "share"), Link("Page", f"/r/{outcome.id}")]
     return view.plus(*buttons)
@@ -236,12 +242,14 @@ def _refusal(command: Command, refusal: Refusal, outcome: Outcome) -> View:
 
 
 def _fix_buttons(fixes: Sequence[Fix]) -> list[Block]:
-    """A button each; the first that the answer needs stands out, what is only offered does not."""
+    """A button each, a menu for each group; the first that the answer needs stands out."""
     needed = next((place for place, fix in enumerate(fixes) if not fix.optional), None)
-    return [
-        Button(fix.label, "fix", str(place), "primary" if place == needed else "plain")
-        for place, fix in enumerate(fixes)
-    ]
+    groups: dict[str, list[Button]] = {}
+    for place, fix in enumerate(fixes):
+        style: Literal["plain", "primary"] = "primary" if place == needed else "plain"
+        groups.setdefault(fix.group, []).append(Button(fix.label, "fix", str(place), style))
+    alone = groups.pop("", [])
+    return [*alone, *(Menu(name, tuple(entries)) for name, entries in groups.items())]
 
 
 def fixes_of(outcome: Outcome) -> Sequence[Fix]:

@@ -50,6 +50,8 @@ INSERT = f"INSERT INTO results ({', '.join(COLUMNS)}) VALUES ({', '.join(['?'] *
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM results WHERE id = ?"
 UNFINISHED = f"""SELECT {", ".join(COLUMNS)} FROM results WHERE result IS NULL AND refusal IS NULL
     AND request IS NOT NULL AND door = ? AND message_id != '' AND expires_at > ?"""
+OF_USER = f"""SELECT {", ".join(COLUMNS)} FROM results WHERE user_id = ? AND tool = ?
+    AND result IS NOT NULL AND expires_at > ? ORDER BY created_at DESC LIMIT ?"""
 PURGE = """DELETE FROM results WHERE rowid IN
     (SELECT rowid FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
 
@@ -118,6 +120,12 @@ class Results:
         """Runs asked for through ``door`` that are not over and whose progress a message shows."""
         values = [door, self._clock()]
         rows = await self._store.read(lambda db: db.conn.execute(UNFINISHED, values).fetchall())
+        return [_from_columns(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+    async def of_user(self, user_id: str, tool: str, most: int) -> list[StoredResult]:
+        """Their finished answers of ``tool``, newest first."""
+        values = [user_id, tool, self._clock(), most]
+        rows = await self._store.read(lambda db: db.conn.execute(OF_USER, values).fetchall())
         return [_from_columns(dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     async def delete(self, result_id: str, *, by: Deleter) -> bool:

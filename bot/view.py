@@ -176,8 +176,16 @@ class Button:
     style: Literal["plain", "primary", "danger"] = "plain"
 
 
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Many things to ask for in the room of one: choosing an entry is pressing that button."""
+
+    label: str
+    buttons: tuple[Button, ...]
+
+
 Theme = Literal["dark", "light"]  # a chart's; Discord gets dark
-Block = Heading | Text | Note | Facts | Table | Chart | File | Link | Button
+Block = Heading | Text | Note | Facts | Table | Chart | File | Link | Button | Menu
 
 
 @dataclass(frozen=True, slots=True)

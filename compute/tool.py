@@ -38,7 +38,7 @@ class Fix(BaseModel):
 
     ``detail`` says how well, for the text above the buttons ("9 users"). ``optional``: the answer
     is good without it. ``in_place``: its asker sees the next answer in the place of this one, as
-    when a page is turned.
+    when a page is turned. Those of one ``group`` are entries of a menu of that name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +48,7 @@ class Fix(BaseModel):
     detail: str = ""
     optional: bool = False
     in_place: bool = False
+    group: str = ""
 
 
 class Refusal(BaseModel):

@@ -56,7 +56,7 @@ HEAVY = {
     "triton": ("compute/kernels/",),
     "transformers": (),
     "matplotlib": (),
-    "discord": ("bot/integrations/discord_client/", "bot/render/discord.py"),
+    "discord": ("bot/integrations/discord_client/", "bot/render/discord"),
     "github": ("bot/integrations/github_discussions/",),
     "nats": ("compute/jobs/connection.py", "compute/jobs/queue.py", "compute/worker/"),
     "genai_prices": (),

@@ -10,12 +10,14 @@ from typing import Any
 import discord
 
 from bot.render.columns import facts_lines, table_lines
-from bot.render.markup import markdown, visible, web_address
+from bot.render.discord_rows import MAX_URL as MAX_URL
+from bot.render.discord_rows import custom_id as custom_id
+from bot.render.discord_rows import rows_of
+from bot.render.markup import markdown, visible
 from bot.view import (
     CODE_COLUMNS,
     Block,
     Bold,
-    Button,
     Chart,
     Facts,
     File,
@@ -30,25 +32,15 @@ from bot.view import (
 WIDTH = CODE_COLUMNS - 3  # a container's edge and padding cost a phone three columns
 MAX_TEXT = 4_000  # Discord's limit for all text of a message
 MAX_ALT = 1_000  # Discord allows 1,024
-MAX_LABEL = 80
-MAX_URL = 512
-MAX_CUSTOM_ID = 100
-MAX_BUTTONS = 20  # of 40 components: 1 container, 4 rows, 20 buttons, up to 15 texts and files
 MAX_FILES = 3
 MAX_PARTS = 6  # texts and files after which texts are no longer kept apart for their looks
 MAX_FILE_BYTES = 10 * 2**20  # what every server takes, boosted or not
-ROW = 5
 WORTH_CUTTING = 200  # characters: a shorter piece of a block is not worth showing
 FENCE = "```"
 CHART_NAME = "chart.png"
 EPHEMERAL = 1 << 6
 
 COLOURS = {"answer": 0x4C8DFF, "refusal": 0xE0A23B, "notice": 0x6D737C}
-STYLES = {
-    "plain": discord.ButtonStyle.secondary,
-    "primary": discord.ButtonStyle.primary,
-    "danger": discord.ButtonStyle.danger,
-}
 REST = "-# The rest does not fit into a message."
 REST_ON_PAGE = "-# The rest does not fit into a message; the page has it all."
 
@@ -121,7 +113,7 @@ def render(view: View, shown: Shown) -> Message:
         else:
             children.append(discord.ui.File(f"attachment://{part.name}"))
             attachments.append(part)
-    rows = [discord.ui.ActionRow(*row) for row in _button_rows(view, shown)]
+    rows = [discord.ui.ActionRow(*row) for row in rows_of(view, shown)]
     return Message(_layout([*children, *rows], view.tone), tuple(attachments))
 
 
@@ -140,14 +132,6 @@ def payload(view: View, shown: Shown | None = None, *, ephemeral: bool = False) 
         "components": message.layout.to_components(),  # type: ignore[no-untyped-call]
         "attachments": files,
     }
-
-
-def custom_id(action: str, result_id: str, argument: str = "") -> str:
-    """``k2c:<action>:<result id>[:<argument>]``, the whole memory of a button."""
-    made = f"k2c:{action}:{result_id}" + (f":{argument}" if argument else "")
-    if len(made) > MAX_CUSTOM_ID:
-        raise ValueError(f"a button's id has at most {MAX_CUSTOM_ID} characters: {made}")
-    return made
 
 
 def _layout(items: Sequence[discord.ui.Item[Any]], tone: str) -> Layout:
@@ -237,33 +221,6 @@ def _alt(chart: Chart) -> str:
 def _file(block: File, number: int) -> Attachment:
     plain = "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in block.name)
     return Attachment(f"{number}-{plain[-60:]}", block.content)
-
-
-def _button_rows(view: View, shown: Shown) -> list[list[discord.ui.Button[Any]]]:
-    """Repairs on their own row first, so that the thumb finds them; then the standing ones."""
-    wanted = [b for b in view.blocks if isinstance(b, Button | Link)]
-    if shown.public:
-        wanted = [b for b in wanted if not (isinstance(b, Button) and b.action == "share")]
-    if shown.chart_button and view.charts():
-        wanted.insert(0, Button("Chart", "chart"))
-    repairs = [b for b in wanted if isinstance(b, Button) and b.action == "fix"]
-    others = [b for b in wanted if b not in repairs]
-    rows: list[list[discord.ui.Button[Any]]] = []
-    for group in (repairs, others):
-        made = [button for b in group if (button := _button(b, shown)) is not None]
-        rows += [made[start : start + ROW] for start in range(0, len(made), ROW)]
-    return rows[: MAX_BUTTONS // ROW]
-
-
-def _button(block: Button | Link, shown: Shown) -> discord.ui.Button[Any] | None:
-    label = visible(block.label).strip()[:MAX_LABEL] or "\u2026"
-    if isinstance(block, Button):
-        made = custom_id(block.action, shown.result_id, block.argument)
-        return discord.ui.Button(label=label, style=STYLES[block.style], custom_id=made)
-    url = web_address(block.url, shown.base_url)
-    if url is None or len(url) > MAX_URL:
-        return None
-    return discord.ui.Button(label=label, url=url)
 
 
 def length(text: str) -> int:

@@ -24,6 +24,7 @@ from bot.view import (
     File,
     Heading,
     Link,
+    Menu,
     Note,
     Span,
     Table,
@@ -41,7 +42,7 @@ _CALLS = (  # each match is parted in its middle, where the groups meet
     re.compile(r"(@)(?=\S)"),
     re.compile(r"(#)(?=\d)"),
     re.compile(r"(\bGH-)(?=\d)", re.IGNORECASE),
-    re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*:)(?=//)"),
+    re.compile(r"(?<=[A-Za-z0-9+.-])(:)(?=//)"),  # looking for its scheme's start is quadratic
     re.compile(r"(\b(?:mailto|xmpp):)(?=\S)", re.IGNORECASE),
     re.compile(r"(\bwww)(?=\.)", re.IGNORECASE),
     re.compile(r"(:)(?=[a-z+-][a-z0-9_+-]*:)"),  # :tada:
@@ -177,7 +178,9 @@ def unreferring(address: str) -> str:
     return address
 
 
-def _block(block: Heading | Text | Note | Facts | Table | File | Button, base_url: str) -> str:
+def _block(
+    block: Heading | Text | Note | Facts | Table | File | Button | Menu, base_url: str
+) -> str:
     match block:
         case Heading(words):
             return f"## {_one_line(github_words(words, base_url))}"
@@ -191,7 +194,7 @@ def _block(block: Heading | Text | Note | Facts | Table | File | Button, base_ur
             return "\n".join(_table(block))
         case File(name):
             return f"File: {github_code(name)}"
-        case Button():
+        case Button() | Menu():
             return ""
 
 

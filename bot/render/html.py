@@ -21,6 +21,7 @@ from bot.view import (
     File,
     Heading,
     Link,
+    Menu,
     Note,
     Span,
     Table,
@@ -70,7 +71,7 @@ def _body(blocks: Iterable[Block], around: Around) -> Markup:
     parts: list[Markup] = []
     charts = files = 0
     presses = around.presses
-    for pressable, group in groupby(blocks, key=lambda b: isinstance(b, (Button, Link))):
+    for pressable, group in groupby(blocks, key=lambda b: isinstance(b, (Button, Link, Menu))):
         if pressable:
             parts.append(_button_row(group, presses, around))
             presses = ()
@@ -221,6 +222,8 @@ def _buttons(blocks: Iterable[Block], around: Around) -> Iterator[Markup]:
     for block in blocks:
         if isinstance(block, Button):
             yield _button(block, around)
+        elif isinstance(block, Menu):
+            yield _menu(block, around)
         elif isinstance(block, Link) and (around.result_id or not block.url.startswith("/r/")):
             yield _link_button(block.label, block.url)
 
@@ -246,6 +249,17 @@ def _button(button: Button, around: Around) -> Markup:
             return _link_button(button.label, chart_path(around.result_id))
         case _:
             return Markup("")
+
+
+def _menu(menu: Menu, around: Around) -> Markup:
+    """Opened without a script; each entry is the form that its button is."""
+    entries = [made for made in _buttons(menu.buttons, around) if made]
+    if not entries:
+        return Markup("")
+    return Markup(
+        '<details class="more"><summary class="button">{label}</summary>'
+        '<div class="inside buttons">{entries}</div></details>'
+    ).format(label=menu.label, entries=Markup("").join(entries))
 
 
 def _link_button(label: str, url: str, action: str = "") -> Markup:

@@ -22,6 +22,7 @@ from bot.view import (
     File,
     Heading,
     Link,
+    Menu,
     Note,
     Series,
     Table,
@@ -56,7 +57,7 @@ def _block(block: Block) -> RenderableType | None:
             return _chart(block)
         case File(name):
             return Styled(f"file: {name}", style="dim")
-        case Link() | Button():
+        case Link() | Button() | Menu():
             return None
 
 

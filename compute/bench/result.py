@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from compute.tool import Result
+from compute.tool import Fix, Result
 
 State = Literal["measured", "wrong", "unsupported", "rejected", "skipped"]
 Standing = Literal["", "faster", "slower", "no difference"]
@@ -152,7 +152,7 @@ class BenchResult(Result):
     """Everything measured; ``complete`` is False while rows are still to come.
 
     ``left_out``: shapes that were not measured, each with its reason. ``counts`` says in words
-    what is counted as work and as bytes.
+    what is counted as work and as bytes; ``fixes`` offer the operator's other shapes.
     """
 
     op: str
@@ -172,5 +172,6 @@ class BenchResult(Result):
     counts: tuple[str, ...] = ()
     headline: str = ""
     sentence: str = ""
+    fixes: tuple[Fix, ...] = ()
     seed: int = 0
     budget_s: float = Field(default=0.0, ge=0)

@@ -14,6 +14,7 @@ from compute.bench.device import Device
 from compute.bench.files import keep_files
 from compute.bench.index import listed
 from compute.bench.interpreted import check_apart
+from compute.bench.offers import offers
 from compute.bench.presets import models
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult, Compiled
@@ -57,7 +58,7 @@ async def run(request: BenchRequest, ctx: Context, *, static: bool = True) -> Be
         result = await _measured(asked, request, operator, result, ctx)
     if static or asked.explain:
         result = await _explained(asked, request, operator, result, ctx)
-    result = result.model_copy(update={"complete": True})
+    result = result.model_copy(update={"complete": True, "fixes": offers(request)})
     await keep_files(result, ctx)
     return result
 

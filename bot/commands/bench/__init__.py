@@ -8,6 +8,7 @@ from bot.command import Choice, Command, options_of
 from bot.commands.bench.answer import show
 from bot.commands.bench.details import details
 from bot.commands.bench.typed import words
+from bot.commands.bench.versus import alike, versus
 from compute.bench import TOOL
 from compute.bench.asked import gpus
 from compute.bench.index import SHORT, SPELLINGS, suggest_dtypes, suggest_ops
@@ -56,4 +57,6 @@ COMMAND = Command(
     subject=subject,
     more=options_of(BenchRequest, MORE),
     words=words,
+    versus=versus,
+    alike=alike,
 )

@@ -14,6 +14,7 @@ import discord
 
 from bot.command import Command, answer, fixes_of, repaired
 from bot.integrations.discord_client.answers import Answers, Ask, Showing
+from bot.integrations.discord_client.comparing import Comparing
 from bot.integrations.discord_client.discussions.doors import FORM, Discuss
 from bot.integrations.discord_client.following import Followed, Following, view_of
 from bot.integrations.discord_client.modal import build_form, read_form
@@ -28,6 +29,7 @@ from bot.integrations.discord_client.place import (
 from bot.integrations.discord_client.reply import Fate, Reply
 from bot.jobs.words import Cancelled
 from bot.render.discord import Shown, notice, render
+from bot.render.discord_rows import pressed_id
 from bot.results import Deleter, StoredResult
 from bot.runner import Outcome, restore
 from bot.view import Button, View
@@ -101,6 +103,7 @@ class Buttons:
         self._answers = answers
         self._discuss = discuss
         self._following = following
+        comparing = Comparing(parts, answers)
         self._actions: dict[str, Action] = {
             "change": self._change,
             "form": self._form,
@@ -110,6 +113,8 @@ class Buttons:
             "fix": self._fix,
             "delete": self._delete,
             "cancel": self._cancel,
+            "compare": comparing.offer,
+            "versus": comparing.show,
             "discuss": lambda press: discuss.open(press.reply, press.row),
             FORM: lambda press: discuss.sent(press.reply, press.row),
         }
@@ -117,7 +122,7 @@ class Buttons:
     async def press(self, reply: Reply) -> None:
         """Do what the pressed button or the sent form asks for."""
         data: Any = reply.interaction.data or {}
-        match = CUSTOM_ID.fullmatch(str(data.get("custom_id", "")))
+        match = CUSTOM_ID.fullmatch(pressed_id(data))
         loose = self._discuss.loose.get(match[1]) if match else None
         if match is not None and loose is not None:
             await loose(reply, match[2])
