@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
 
 import bot.app
 import bot.integrations.announcing.service as announcing
 import bot.integrations.discord_client.client as connection
+import bot.integrations.github_discussions.service as github
+import bot.outbox
 from bot.outside import Pace
 from config.settings import load_settings
 
-GRACE_S = 1.0  # after an attempt, before it is looked for; 40 to 45 s in production
+
+def given_s(name: str, default: float) -> float:
+    """Seconds that a test asks for in the environment."""
+    return float(os.environ.get(f"E2E_{name}_S") or default)
 
 
 async def _no_chart(_: object) -> None:
@@ -20,12 +26,21 @@ async def _no_chart(_: object) -> None:
 
 
 def main() -> None:
-    """Run until SIGTERM. The environment says with what."""
+    """Run until SIGTERM. The environment says with what.
+
+    ``E2E_GRACE_S``: after an attempt, before it is looked for (40 to 45 s in production);
+    ``E2E_PAUSE_S``: after a first failure; ``E2E_MINUTE_S``: in which 80 posts may be made.
+    """
     bot.app._warm = _no_chart  # type: ignore[assignment]
     announcing.LOOK_S, announcing.FIND_S = 0.2, 0.1
     connection.IDENTIFY_EVERY_S = 0.0
-    every_s = float(os.environ.get("E2E_CHANGE_EVERY_S", "0.02"))
-    pace = Pace(grace_s=GRACE_S, change_every_s=every_s, batch_s=0.1)
+    bot.outbox.FIRST_PAUSE_S = given_s("PAUSE", bot.outbox.FIRST_PAUSE_S)
+    minute_s = given_s("MINUTE", 60.0)
+    quicker = functools.partial(github.Pace, minute_s=minute_s, hour_s=60.0 * minute_s)
+    github.Pace = quicker  # type: ignore[misc, assignment]
+    pace = Pace(
+        grace_s=given_s("GRACE", 1.0), change_every_s=given_s("CHANGE_EVERY", 0.02), batch_s=0.1
+    )
     app = bot.app.App(load_settings(), pace=pace)
     asyncio.run(app.run(lambda line: sys.stdout.write(f"{line}\n") and sys.stdout.flush()))
 

@@ -68,8 +68,10 @@ class House:
         text = "\n".join(("---", *lines, "---", "", "Body."))
         (self.articles / f"{slug}.md").write_text(text, encoding="utf-8")
 
-    async def configure(self, *extra: Setting) -> None:
-        """What a moderator sets with /config, before the bot runs."""
+    async def configure(
+        self, *extra: Setting, places: Sequence[str] = ("articles", "news", "forum")
+    ) -> None:
+        """What a moderator sets with /config, before the bot runs; articles go to ``places``."""
         self.database.parent.mkdir(exist_ok=True)
         guild = self.discord.home
         channel = {name: guild.channel(name).id for name in PLACES}
@@ -77,20 +79,25 @@ class House:
         try:
             book = await CommunityBook.open(store, (int(guild.id),))
             for setting in (
-                ChannelSetting(guild.id, "announcements", channel["articles"], thread=True),
-                ChannelSetting(guild.id, "announcements", channel["news"]),
-                ChannelSetting(guild.id, "announcements", channel["forum"]),
+                *(ChannelSetting(guild.id, "announcements", channel[name],
+                                 thread=name == "articles") for name in places),
                 ChannelSetting(guild.id, "moderators", channel["mods"]),
                 ChannelSetting(guild.id, "discussions", channel["talk"]),
                 RoleSetting(guild.id, "post-results", guild.role("contributors").id),
                 *extra,
-            ):
+            ):  # fmt: skip
                 await book.set(setting, By("1", "mod"))
         finally:
             await store.close()
 
     async def start(self) -> None:
         """Start the bot; returns once its pages are served."""
+        await self.spawn()
+        await self.served()
+
+    async def spawn(self) -> None:
+        """Start the bot's process and wait for nothing."""
+        self.url = ""
         environment = {
             "DISCORD_TOKEN": self.discord.token, "DISCORD_API_BASE": self.discord.api_base,
             "DISCORD_CDN_BASE": self.discord.cdn_base, "DISCORD_GUILD_ID": self.discord.home.id,
@@ -107,8 +114,10 @@ class House:
             cwd=self.folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=log,
         )  # fmt: skip
         log.close()
-        assert self.process.stdout is not None
-        self.url = ""
+
+    async def served(self) -> None:
+        """Wait until a bot that was spawned serves its pages."""
+        assert self.process is not None and self.process.stdout is not None
         async with asyncio.timeout(60):
             while not self.url:
                 line = (await self.process.stdout.readline()).decode()
@@ -164,6 +173,11 @@ class House:
     def standing(self) -> str:
         """Where effects stand, for a test that fails."""
         return "\n".join(map(str, self.rows("SELECT key, state, attempts, reason FROM outbox")))
+
+    def lose_database(self) -> None:
+        """What a broken disk does while the bot is away."""
+        for file in self.database.parent.glob("k2c*"):
+            file.unlink()
 
     def log(self) -> str:
         """What the bot logged."""

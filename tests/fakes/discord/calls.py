@@ -95,6 +95,8 @@ async def _serve(
         await asyncio.sleep(fault.late_s)
         if fault.reset == "after":
             return _reset(request)
+        if fault.after and fault.status:
+            return _refused(fault)
     if answer is None:
         return web.Response(status=call.status)
     headers = JSON | (_wait_headers(answer) if call.status == 429 else {})
@@ -136,9 +138,13 @@ async def _spoil_before(
     await asyncio.sleep(fault.delay_s)
     if fault.reset == "before":
         return _reset(request)
-    if not fault.status:
+    if not fault.status or fault.after:
         return None
     call.status, call.code = fault.status, fault.code
+    return _refused(fault)
+
+
+def _refused(fault: Fault) -> web.Response:
     body = json.dumps(fault.body()).encode()
     return web.Response(status=fault.status, body=body, headers=JSON | fault.headers())
 

@@ -13,7 +13,8 @@ class Fault:
 
     ``path`` is a shell pattern over the path after ``/api/v10``. ``skip`` requests pass first, then
     ``times`` requests are hit. ``delay_s`` holds the request before the work is done,
-    ``late_s`` holds the answer after it. ``reset`` cuts the connection before or after the work.
+    ``late_s`` holds the answer after it. ``reset`` cuts the connection before or after the work;
+    ``after``: the work is done before ``status`` is answered.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Fault:
     times: int = 1
     skip: int = 0
     hits: int = 0
+    after: bool = False
 
     def body(self) -> dict[str, object]:
         """Return the JSON that goes with ``status``."""
