@@ -166,6 +166,9 @@ class Preview:
     said: str  # where it stands: "not announced yet", "announced 2 h ago", ...
     can_publish: bool
     can_skip: bool
+    channels: tuple[tuple[str, str, str], ...] = ()  # guild, channel, role that is mentioned
+    links: tuple[tuple[str, str], ...] = ()  # where it stands: name, address
+    labels: tuple[str, ...] = ()  # of the Discussion, those of them that exist
 
 
 class Announcing(Protocol):
@@ -173,6 +176,9 @@ class Announcing(Protocol):
 
     def waiting(self) -> list[Choice]:
         """Articles that could be announced, as suggestions (title, short key), newest first."""
+
+    def others(self) -> list[Choice]:
+        """Those that are announced, withdrawn or drafts, newest first, with that word."""
 
     async def preview(self, short_key: str) -> Preview:
         """Both renderings. Raises ``Refused`` for an article that is not known."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bot.commands.home import load_home_commands
 from bot.effects import Effect, enqueue
 from bot.guild_command import GuildHouse
+from bot.integrations.announcing.preview import ShownBy, discussions_page
 from bot.integrations.announcing.service import Announcer
 from bot.integrations.conversation.service import Conversation
 from bot.integrations.discuss.service import Discussing
@@ -159,8 +160,13 @@ class Outside:
         given: dict[str, Any] = {}
         if on_discord:
             from bot.integrations.discord_client.channels.cards import card_view
+            from bot.integrations.discord_client.channels.places import ClientPlaces
 
-            given = {"card_view": card_view, "adopt_channel": self._adopt_channel}
+            page = discussions_page(core.settings)
+            names = ClientPlaces(self._client).name_of
+            given = {
+                "shown_by": ShownBy(card_view, names, page), "adopt_channel": self._adopt_channel
+            }  # fmt: skip
         if self.github is not None:
             given |= {"adopt_github": self._adopt_github, "categories": self.github.categories}
         return Announcer(

@@ -49,7 +49,8 @@ class ChannelPost(_Payload):
 
     ``mention_role`` is told of it; ``tags`` are names of forum tags, set where the forum has them;
     ``reply_to`` a message's id there. Receipt: channel_id (of a forum post its thread's),
-    message_id, thread_id ("" unless a forum post), url, crosspostable (bool).
+    message_id, thread_id ("" unless a forum post), url, crosspostable (bool), channel_name,
+    mention_role.
     """
 
     channel_id: str

@@ -134,6 +134,7 @@ def _message(place: str, one: Any) -> Found:
     receipt = {
         "channel_id": getattr(one, "channel_id", "") or place, "message_id": one.message_id,
         "thread_id": thread if forum else "", "url": one.url, "crosspostable": crosspostable,
+        "channel_name": getattr(one, "channel_name", ""),
     }  # fmt: skip
     done: dict[str, dict[str, Any]] = {}
     if crosspostable and getattr(one, "crossposted", False):

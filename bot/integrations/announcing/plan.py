@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from bot.effects import Effect, Told
+from bot.effects import Effect, Receipt, Told
 from bot.integrations.announcing.records import (
     GITHUB,
     LABELS,
@@ -185,8 +185,17 @@ def _edited(scene: Scene, post: Post) -> tuple[dict[str, JsonValue], str]:
         channel_id=str(receipt["channel_id"]), message_id=str(receipt["message_id"]),
         guild_id=post.guild_id, card=shown,
         title=shown.title[:THREAD_NAME] if receipt.get("thread_id") else "",
+        mention_role=_mentioned(scene, post, receipt),
     )  # fmt: skip
     return message.payload(), digest(shown.payload())
+
+
+def _mentioned(scene: Scene, post: Post, receipt: Receipt) -> str:
+    """The role in the message's first line, of which a message that was adopted says nothing."""
+    if "mention_role" in receipt:
+        return str(receipt["mention_role"])
+    channels = (c for c in scene.where.channels if c.channel_id == post.place)
+    return next((channel.ping_role for channel in channels), "")
 
 
 def _new_discussion(scene: Scene, post: Post) -> list[Planned]:

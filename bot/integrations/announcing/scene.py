@@ -84,7 +84,7 @@ class Scene:
     def discussion(self) -> DiscussionPost:
         """The Discussion as it should be."""
         gone = self.record.withdrawn
-        view = discussion_view(self.article, self.where.topic, self.discord_urls(), gone)
+        view = discussion_view(self.article, self.where.topic, self.discord_links(), gone)
         body = discussion_body(view, self.article)
         title = discussion_title(self.article, gone)
         return DiscussionPost(category=self.where.category, title=title, body=body)
@@ -95,12 +95,13 @@ class Scene:
         url = str(told.receipt.get("url", "")) if told is not None else ""
         return card(self.article, self.where.topic, url, self.record.withdrawn)
 
-    def discord_urls(self) -> list[str]:
-        """Where it is in Discord; none until all messages and threads are there, so that the
-        Discussion is edited once for all of them, but for 10 minutes at most.
+    def discord_links(self) -> list[tuple[str, str]]:
+        """Where it is in Discord, names of channels with addresses; none until all messages and
+        threads are there, so that the Discussion is edited once for all of them, but for 10
+        minutes at most.
         """
         waited = self.now - self.record.announced_at >= FALLBACK_S
-        urls = []
+        links = []
         for post in self.posts:
             if post.place in (GITHUB, LABELS):
                 continue
@@ -113,8 +114,9 @@ class Scene:
                 return []
             if told is not None:
                 url = (thread.receipt.get("url") if thread else "") or told.receipt.get("url")
-                urls += [str(url)] if url else []
-        return urls
+                name = str(told.receipt.get("channel_name") or "")
+                links += [(name, str(url))] if url else []
+        return links
 
 
 def digest(shown: Mapping[str, JsonValue]) -> str:

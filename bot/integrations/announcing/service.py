@@ -17,7 +17,8 @@ from bot.guild_command import Preview
 from bot.integrations.announcing import book
 from bot.integrations.announcing.diff import Before, Polled, compare
 from bot.integrations.announcing.finding import AdoptChannel, AdoptGitHub, Finder
-from bot.integrations.announcing.preview import CardView, plain_card, preview
+from bot.integrations.announcing.plan import targets
+from bot.integrations.announcing.preview import ShownBy, going, plain_card, preview
 from bot.integrations.announcing.problems import identity
 from bot.integrations.announcing.records import Record, Standing
 from bot.integrations.announcing.shelf import Shelf
@@ -65,7 +66,7 @@ class Announcer:
         adopt_github: AdoptGitHub | None = None,
         adopt_channel: AdoptChannel | None = None,
         *,
-        card_view: CardView = plain_card,
+        shown_by: ShownBy | None = None,
         since: datetime | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,7 +77,7 @@ class Announcer:
         self._sources = frozenset(settings.articles)
         self._finder = Finder(adopt_github, adopt_channel)
         self._where = Whereabouts(site, community, categories, self._finder)
-        self._card_view = card_view
+        self._shown_by = shown_by or ShownBy(plain_card)
         self._since = since
         self._clock = clock
         self._shelf = Shelf()
@@ -175,12 +176,16 @@ class Announcer:
         """Articles that could be announced, newest first."""
         return self._shelf.choices()
 
+    def others(self) -> list[Choice]:
+        """Those that are announced, withdrawn or drafts, newest first, with that word."""
+        return self._shelf.others()
+
     async def preview(self, short_key: str) -> Preview:
         """Both renderings. Raises ``Refused`` for an article that is not known."""
         record = self._known(short_key)
         posts, told = await self._store.read(lambda db: book.stands(db, record.short))
         where = self._where.of_one(record.article.topic)
-        return preview(record, posts, told, where, self._clock(), self._card_view)
+        return preview(record, posts, told, where, self._clock(), self._shown_by)
 
     async def publish(self, short_key: str, by: str) -> str:
         """Announce it now; a sentence. Raises ``Refused``."""
@@ -191,7 +196,8 @@ class Announcer:
         if not where.wants_github and not where.channels:
             raise Refused(NOWHERE)
         await self._decide(record, "waiting", by)
-        return "It is being announced. /announce shows how it stands."
+        posts = " and ".join(going(where, targets(record, where)))
+        return f"It is being announced: {posts}. /announce shows how it stands."
 
     async def skip(self, short_key: str, by: str) -> str:
         """Never announce it; a sentence. Raises ``Refused``."""

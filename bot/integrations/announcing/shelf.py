@@ -92,10 +92,28 @@ class Shelf:
 
     def choices(self) -> list[Choice]:
         """Articles that could be announced, newest first, those without a date last."""
-        found = [
-            r for r in self._records.values()
-            if r.state != "announced" and not r.withdrawn and r.article.state != "draft"
-        ]  # fmt: skip
-        dated = oldest_first([r for r in found if r.article.date is not None])
-        rest = [r for r in found if r.article.date is None]
-        return [(r.article.title[:NAME], r.short) for r in [*reversed(dated), *rest]]
+        found = [record for record in self._records.values() if not _standing(record)]
+        return [(record.article.title[:NAME], record.short) for record in _newest_first(found)]
+
+    def others(self) -> list[Choice]:
+        """All other articles, newest first, with a word that says why."""
+        found = [record for record in self._records.values() if _standing(record)]
+        return [
+            (f"{r.article.title[: NAME - 20]} ({_standing(r)})", r.short)
+            for r in _newest_first(found)
+        ]
+
+
+def _standing(record: Record) -> str:
+    """Why it cannot be announced now; "" where it can."""
+    if record.state != "announced" and record.article.state == "draft":
+        return "draft"
+    if record.withdrawn:
+        return "withdrawn"
+    return "announced" if record.state == "announced" else ""
+
+
+def _newest_first(records: list[Record]) -> list[Record]:
+    """By day, those without one last."""
+    dated = oldest_first([record for record in records if record.article.date is not None])
+    return [*reversed(dated), *(record for record in records if record.article.date is None)]

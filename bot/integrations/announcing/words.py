@@ -41,13 +41,13 @@ def discussion_title(article: Article, withdrawn: bool = False) -> str:
 
 
 def discussion_view(
-    article: Article, topic: str, discord_urls: Sequence[str] = (), withdrawn: bool = False
+    article: Article, topic: str, discord: Sequence[tuple[str, str]] = (), withdrawn: bool = False
 ) -> View:
-    """What the Discussion shows."""
-    where = _where(discord_urls)
+    """What the Discussion shows; ``discord``: names of channels with addresses there."""
+    where = _where(discord)
     if withdrawn:
         gone = Text((Bold("Withdrawn."), f" {GONE} {STAYS}"))
-        return View((gone, *([Text(("Discord: ", *where))] if where else [])), "notice")
+        return View((gone, *([Text(("It was in ", *where, "."))] if where else [])), "notice")
     facts = _facts(article, topic, read=" min read", dated=True)
     blocks: list[Block] = [Text((_fitting(article.summary),))] if article.summary else []
     blocks.append(Text((Anchor("Read the article", article.url),)))
@@ -61,14 +61,14 @@ def discussion_body(view: View, article: Article) -> str:
     return f"{github_markdown(view, '')}\n\n{giscus_lines(article.url)}"
 
 
-def _where(urls: Sequence[str]) -> tuple[Span, ...]:
-    """Discord, or its channels by number where there are several."""
-    if len(urls) == 1:
-        return (Anchor("Discord", urls[0]),)
+def _where(discord: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
+    """Discord's channels by name; by number where several have none."""
+    if len(discord) == 1 and not discord[0][0]:
+        return (Anchor("Discord", discord[0][1]),)
     spans: list[Span] = []
-    for place, url in enumerate(urls, start=1):
-        spans += [", " if spans else "", Anchor(f"Discord {place}", url)]
-    return tuple(span for span in spans if span)
+    for place, (name, url) in enumerate(discord, start=1):
+        spans += [", " if spans else "Discord: ", Anchor(f"#{name}" if name else f"{place}", url)]
+    return tuple(spans)
 
 
 def _facts(article: Article, topic: str, *, read: str, dated: bool = False) -> list[str]:

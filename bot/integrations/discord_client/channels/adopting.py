@@ -13,7 +13,7 @@ from bot.integrations.discord_client.channels.cards import key_in
 from bot.integrations.discord_client.channels.needs import CHANNEL, HISTORY, VIEW
 from bot.integrations.discord_client.channels.past import forum_starters, messages_since
 from bot.integrations.discord_client.channels.places import ClientPlaces
-from bot.integrations.discord_client.channels.target import address, read_target
+from bot.integrations.discord_client.channels.target import Target, address, read_target
 
 if TYPE_CHECKING:
     from bot.integrations.discord_client.client import K2CClient
@@ -47,6 +47,7 @@ class AdoptedMessage:
     forum: bool = False
     crosspostable: bool = False
     crossposted: bool = False
+    channel_name: str = ""
 
 
 async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessage]:
@@ -63,10 +64,9 @@ async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessa
         raise Unreadable(channel_id, f"I need {', '.join(lacking)}", lacking)
     try:
         target = read_target(await client.http.get_channel(int(channel_id)))
-        forum = target.kind == "forum"
-        read = forum_starters if forum else messages_since
+        read = forum_starters if target.kind == "forum" else messages_since
         found = [
-            _adopted(message, target.guild_id, forum, target.kind == "announcement")
+            _adopted(message, target)
             async for message in read(client, channel_id, target.guild_id, 0.0)
             if key_in(message)
         ]
@@ -75,19 +75,19 @@ async def adopt_channel(client: K2CClient, channel_id: str) -> list[AdoptedMessa
     return found
 
 
-def _adopted(
-    message: Mapping[str, Any], guild_id: str, forum: bool, announcement: bool
-) -> AdoptedMessage:
+def _adopted(message: Mapping[str, Any], target: Target) -> AdoptedMessage:
     message_id, channel_id = str(message["id"]), str(message["channel_id"])
+    forum = target.kind == "forum"
     thread = message_id if forum else str((message.get("thread") or {}).get("id", ""))
     return AdoptedMessage(
         key_short=key_in(message),
         message_id=message_id,
         thread_id=thread,
-        url=address(guild_id, channel_id, message_id),
+        url=address(target.guild_id, channel_id, message_id),
         created_at=datetime.fromisoformat(str(message["timestamp"])),
         channel_id=channel_id,
         forum=forum,
-        crosspostable=announcement,
+        crosspostable=target.kind == "announcement",
         crossposted=bool(int(message.get("flags") or 0) & CROSSPOSTED),
+        channel_name=target.name,
     )

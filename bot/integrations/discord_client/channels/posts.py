@@ -151,6 +151,8 @@ def _receipt(post: ChannelPost, target: Target, message: Mapping[str, Any]) -> R
         "thread_id": message_id if forum else "",
         "url": address(target.guild_id or post.guild_id, channel_id, message_id),
         "crosspostable": target.kind == "announcement",
+        "channel_name": target.name,
+        "mention_role": post.mention_role,
     }
 
 

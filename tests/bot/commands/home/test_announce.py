@@ -9,10 +9,9 @@ import pytest
 
 from bot.commands.home.announce import COMMAND, PUBLISH, SKIP, suggest
 from bot.guild_command import Caller, GuildHouse, Pressed, Preview
-from bot.view import Anchor, Bold, Button, Heading, Text, View
+from bot.view import Anchor, Bold, Button, Heading, Link, Note, Text, View
 from compute.tool import Refused
 from content.library import Library
-from tests.bot.integrations.announcing.parts import article
 
 CALLER = Caller("1", "Home", "100", "42", "ada", (), moderator=False, maintainer=True)
 ONE, TWO = ("The arithmetic of attention", "A" * 22), ("Continuous batching", "B" * 22)
@@ -25,16 +24,25 @@ class Desk:
     known: list[tuple[str, str]] = field(default_factory=lambda: [ONE, TWO])
     asked: list[tuple[str, ...]] = field(default_factory=list)
     open_still: bool = True
+    announced: list[tuple[str, str]] = field(default_factory=list)
 
     def waiting(self) -> list[tuple[str, str]]:
         return self.known
+
+    def others(self) -> list[tuple[str, str]]:
+        return self.announced
 
     async def preview(self, short_key: str) -> Preview:
         self.asked.append(("preview", short_key))
         discussion = View((Text(("What it is about.",)),))
         message = View((Heading((Anchor("A title", "https://a.example"),)),))
         said = "Not announced yet: a Discussion."
-        return Preview("A title", discussion, message, said, self.open_still, self.open_still)
+        return Preview(
+            "A title", discussion, message, said, self.open_still, self.open_still,
+            channels=(("1", "100", "7"), ("1", "200", "7"), ("9", "300", "8")),
+            links=() if self.open_still else (("Discussion", "https://github.com/d/1"),),
+            labels=("moe",),
+        )  # fmt: skip
 
     async def publish(self, short_key: str, by: str) -> str:
         self.asked.append(("publish", short_key, by))
@@ -45,9 +53,22 @@ class Desk:
         return "Skipped."
 
 
-def house(desk: Desk | None, library: Library | None = None) -> GuildHouse:
+class Named:
+    """Channels and roles of the caller's server."""
+
+    def name_of(self, guild_id: str, id: str) -> str:
+        """Nothing of another server is ever asked for."""
+        assert guild_id == CALLER.guild_id
+        return {"100": "articles", "7": "readers"}.get(id, "")
+
+    def lacking(self, channel_id: str, purpose: str, *, thread: bool = False) -> list[str]:
+        """Nothing."""
+        return []
+
+
+def house(desk: Desk | None) -> GuildHouse:
     none: Any = None
-    return GuildHouse(none, library or Library(), none, announcing=desk)
+    return GuildHouse(none, Library(), Named(), announcing=desk)
 
 
 async def run(there: GuildHouse, typed: str) -> Any:
@@ -61,6 +82,8 @@ async def test_both_renderings_are_shown_with_publish_and_skip() -> None:
     assert desk.asked == [("preview", TWO[1])] and said.token == TWO[1]
     buttons = [b for b in said.view.blocks if isinstance(b, Button)]
     assert [(b.label, b.action) for b in buttons] == [("Publish", PUBLISH), ("Skip", SKIP)]
+    where = Note(("In #articles, #200 · 1 in other servers · mentions @readers",))
+    assert where in said.view.blocks
     discussion, message = said.previews
     assert Heading((Bold("A title"),)) in discussion.blocks
     assert Text(("What it is about.",)) in discussion.blocks
@@ -70,6 +93,7 @@ async def test_both_renderings_are_shown_with_publish_and_skip() -> None:
 async def test_one_that_was_announced_has_no_buttons() -> None:
     said = await run(house(Desk(open_still=False)), ONE[1])
     assert not any(isinstance(block, Button) for block in said.view.blocks)
+    assert Link("Discussion", "https://github.com/d/1") in said.view.blocks
 
 
 @pytest.mark.parametrize(("action", "what"), [(PUBLISH, "publish"), (SKIP, "skip")])
@@ -86,10 +110,21 @@ async def test_words_of_one_title_are_enough() -> None:
 
 
 async def test_an_announced_one_is_found_by_its_title() -> None:
-    desk, library = Desk(), Library()
-    library.replace([article("moe-routing")])
-    await run(house(desk, library), "moe routing")
-    assert desk.asked == [("preview", article("moe-routing").short_key)]
+    desk = Desk(announced=[("MoE routing (announced)", "C" * 22)])
+    await run(house(desk), "moe routing")
+    await run(house(desk), "C" * 22)
+    assert desk.asked == [("preview", "C" * 22)] * 2
+    assert [name for name, _ in suggest(house(desk), "")][-1] == "MoE routing (announced)"
+
+
+async def test_of_several_the_one_that_can_be_announced_is_meant() -> None:
+    desk = Desk(announced=[("Batching (announced)", "C" * 22)])
+    await run(house(desk), "batching")
+    assert desk.asked == [("preview", TWO[1])]
+    desk.known.append(("Batching again", "D" * 22))
+    with pytest.raises(Refused, match="Several") as error:
+        await run(house(desk), "batching")
+    assert error.value.refusal.nearest[0] == TWO[0]
 
 
 @pytest.mark.parametrize("typed", ["nothing like it", "", "of\n@everyone"])

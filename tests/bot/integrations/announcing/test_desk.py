@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bot.effects import Told
 from bot.integrations.announcing import service
+from bot.integrations.announcing.plan import targets
+from bot.integrations.announcing.preview import said
+from bot.integrations.announcing.records import Record
+from bot.integrations.announcing.scene import Channel, Places
 from bot.posting import Card
 from bot.render.github import github_markdown
 from compute.tool import Refused
@@ -34,7 +41,9 @@ async def test_an_old_article_is_published_by_hand_once(tmp_path: Path, rules: R
         shown = await there.announcer.preview(short)
         assert (shown.can_publish, shown.can_skip) == (True, True)
         assert "“Inference & Serving” and a message in one channel" in shown.said
-        await there.announcer.publish(short, "42")
+        assert shown.channels == (("1", NEWS, ""),) and shown.links == ()
+        begun = await there.announcer.publish(short, "42")
+        assert "a Discussion in “Inference & Serving” and a message in one channel" in begun
         await there.until(lambda: len(there.outside.done) == 3)
         with pytest.raises(Refused, match="already"):
             await there.announcer.publish(short, "42")
@@ -45,10 +54,50 @@ async def test_an_old_article_is_published_by_hand_once(tmp_path: Path, rules: R
         assert after.said.startswith("Announced less than a minute ago")
         await there.quiet()
         assert len(there.outside.done) == 3
-    # The preview was what was posted.
-    posted = there.outside.of("github.discussion")[0].payload
-    assert posted["title"] == shown.title
-    assert str(posted["body"]).startswith(github_markdown(shown.discussion, ""))
+        assert after.links == (("Discussion", "https://github.com/mlsystems/site/discussions/1"),
+                               ("Message", after.links[1][1]))  # fmt: skip
+    # The preview was what stands there in the end; links led to where it would be.
+    (edit,) = there.outside.of("github.edit")
+    assert edit.payload["title"] == shown.title
+    body = without_links(str(edit.payload["body"]))
+    assert body.startswith(without_links(github_markdown(shown.discussion, "")))
+    assert "Discord" in body
+
+
+def without_links(text: str) -> str:
+    """Every address as the same word."""
+    return re.sub(r"https://(?!mlsystems)[^\s)>]+", "LINK", text)
+
+
+async def test_how_it_stands_says_what_is_still_to_come_and_what_was_given_up(
+    tmp_path: Path, rules: Rules
+) -> None:
+    one = article("one")
+    where = Places(wants_github=True, channels=(Channel("100", "1"), Channel("200", "1")))
+    record = Record(one.key, one.short_key, one, "announced", announced_at=0.0)
+    posts = targets(record, where)
+    told = {
+        posts[0].target: Told("sent", {"id": "D", "url": "https://github.com/d"}, "", 1),
+        posts[1].target: Told("waiting", {}, "the bot lacks Send Messages", 3),
+        posts[2].target: Told("never", {}, "Discord refuses it", 1),
+    }
+    words = said(record, posts, told, where, 60.0)
+    assert words.startswith("Announced 1 minute ago. 1 post is still to come: the bot lacks Send")
+    assert words.endswith("Messages. 1 post was given up: Discord refuses it.")
+    gone = replace(record, withdrawn=True)
+    assert "to come" not in said(gone, posts, {posts[0].target: told[posts[0].target]}, where, 9.0)
+
+
+async def test_what_was_announced_withdrawn_or_is_a_draft_is_named_with_that_word(
+    tmp_path: Path, rules: Rules
+) -> None:
+    async with world(tmp_path / "a.sqlite", rules=rules) as there:
+        await there.look(article("one"), article("two"), article("draft", state="draft"))
+        await there.announcer.publish(article("one").short_key, "42")
+        await there.until(lambda: len(there.outside.done) == 3)
+        assert [name for name, _ in there.announcer.waiting()] == ["Two"]
+        names = {name for name, _ in there.announcer.others()}
+        assert names == {"One (announced)", "Draft (draft)"}
 
 
 async def test_one_that_is_skipped_is_never_announced_by_itself(

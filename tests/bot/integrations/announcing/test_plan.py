@@ -241,13 +241,36 @@ def test_the_discussion_links_every_channel_after_all_are_there_or_ten_minutes()
     (one,) = game.next()
     assert f"[Discord](<{MESSAGE['url']}>)" in str(one.effect.payload["body"])
     game.done(one.effect.key)
-    second = MESSAGE | {"url": "https://discord.com/channels/2/200/66", "channel_id": "200"}
+    second = MESSAGE | {
+        "url": "https://discord.com/channels/2/200/66", "channel_id": "200",
+        "channel_name": "news",
+    }  # fmt: skip
     game.done(f"dc:200:{SHORT}:new", second)
     (both,) = game.next()
-    assert "[Discord 1](<" in str(both.effect.payload["body"])
-    assert "[Discord 2](<https://discord.com/channels/2/200/66>)" in str(
-        both.effect.payload["body"]
-    )
+    body = str(both.effect.payload["body"])
+    assert f"or in Discord: [1](<{MESSAGE['url']}>), [\\#" in body
+    assert "#news](<https://discord.com/channels/2/200/66>)." in body
+
+
+@pytest.mark.parametrize(
+    ("receipt", "role"),
+    [({"mention_role": "7"}, "7"), ({"mention_role": ""}, ""), ({}, "8")],
+    ids=["posted", "posted without", "adopted"],
+)
+def test_an_edit_keeps_the_line_with_the_role_that_the_post_has(
+    receipt: dict[str, Any], role: str
+) -> None:
+    """What is configured by now says nothing of a message that stands there."""
+    game = Game(replace(WHERE, channels=(Channel("100", "1", ping_role="7"),)))
+    game.next()
+    game.done(GH, DISCUSSION)
+    (posted,) = game.next()
+    assert posted.effect.payload["mention_role"] == "7"
+    game.done(DC, MESSAGE | receipt)
+    game.where = replace(WHERE, channels=(Channel("100", "1", ping_role="8"),))
+    game.record = replace(game.record, article=article(title="Anew"))
+    edits = [one for one in game.next() if one.effect.kind == "discord.edit"]
+    assert [one.effect.payload["mention_role"] for one in edits] == [role]
 
 
 def test_labels_follow_the_tags() -> None:

@@ -73,7 +73,7 @@ def test_nobody_is_called_and_nothing_hidden_by_an_article() -> None:
 
 
 def test_a_withdrawn_article_says_so_and_keeps_its_comment_box() -> None:
-    made = body(article(), withdrawn=True, discord_urls=["https://discord.com/channels/1/2/3"])
+    made = body(article(), withdrawn=True, discord=[("", "https://discord.com/channels/1/2/3")])
     assert made.startswith("**Withdrawn.** The authors took this article back for now.")
     assert "Read the article" not in made and "[Discord](<https://discord.com" in made
     assert made.endswith(giscus_lines(article().url))

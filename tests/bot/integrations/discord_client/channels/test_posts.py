@@ -49,7 +49,7 @@ async def test_a_post_shows_its_title_and_text_and_where_to_go_on(world: World) 
         assert told.receipt == {
             "channel_id": channel.id, "message_id": message.id, "thread_id": "",
             "url": f"https://discord.com/channels/{guild}/{channel.id}/{message.id}",
-            "crosspostable": False,
+            "crosspostable": False, "channel_name": "general", "mention_role": "",
         }  # fmt: skip
 
 
