@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.community.words import ChannelSetting
 from tests.bot.end_to_end.world import KEY, House, a_house
 from tests.fakes.discord.load import LoadPlan, LoadResult, Shot, quantiles, run_load
 
@@ -38,7 +39,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             "E2E_GRACE_S": "5", "E2E_PAUSE_S": "0.5", "K2C_CHART_QUEUE": "0",
         }  # fmt: skip
         made.write("old", date="2026-01-01")
-        await made.configure(places=["articles"])
+        home = made.discord.home
+        alone = ChannelSetting(home.id, "announcements", home.channel("articles").id)
+        await made.configure(alone, places=())
         await made.start()
         await made.until(lambda: made.rows("SELECT state FROM articles") == [("baseline",)])
         await made.until(
@@ -87,6 +90,7 @@ async def test_200_articles_at_once_keep_githubs_pace_and_members_are_answered(
 async def test_deliveries_are_taken_while_github_and_discord_hang(house: House) -> None:
     """People talk on GitHub; the bot can neither post nor read, and takes all of it."""
     house.github.faults.add("*", "timeout", times=10**6)
+    house.github.hang_s = HANGS_S
     slow = house.discord.fault("*", "/channels/*", delay_s=HANGS_S, times=10**6)
     late = [f"a{number}" for number in range(10)]
     for slug in late:
