@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 MAX_ADDRESS = 500
 BLOG = "/blog/"
@@ -17,6 +17,8 @@ def web_address(text: str, base: str) -> str:
     parts = urlsplit(joined)  # itself raises ValueError for brackets that are no address
     if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
         raise ValueError(f"{text[:80]!r} is no web address such as https://example.org/blog/x.")
+    if parts.port == 0:  # asking raises ValueError for one that is no number or too large
+        raise ValueError(f"{text[:80]!r} has a port that there is not.")
     if len(joined) > MAX_ADDRESS:
         raise ValueError(f"The address is longer than {MAX_ADDRESS} characters.")
     path = quote(parts.path, safe=SAFE)
@@ -26,7 +28,7 @@ def web_address(text: str, base: str) -> str:
 def blog_address(slug: str, site_url: str) -> str:
     """``<site>/blog/<slug>``. Raises ``ValueError`` for a slug that leads elsewhere."""
     clean = slug.strip().strip("/")
-    if not clean or ".." in clean.split("/") or any(sign in clean for sign in "?#\\"):
+    if not clean or ".." in unquote(clean).split("/") or any(sign in clean for sign in "?#\\"):
         raise ValueError(f"{slug[:80]!r} cannot be the end of an address.")
     return web_address(f"{site_url.rstrip('/')}{BLOG}{quote(clean, safe=SAFE)}", site_url)
 

@@ -70,6 +70,10 @@ def _walk(
     with os.scandir(folder) as entries:
         for one in sorted(entries, key=lambda entry: entry.name):
             where = f"{inside}{one.name}"
+            if not one.name.isprintable():  # it would break the line it is reported in, or no file
+                shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in where)
+                refused.append((shown, "Its name holds signs that cannot be shown."))
+                continue
             if one.is_dir(follow_symlinks=False):
                 if enters(one.name) and depth < MAX_DEPTH:
                     yield from _walk(root, one.path, f"{where}/", depth + 1, refused)

@@ -14,7 +14,7 @@ from content.sources.address import canonical, web_address
 from content.sources.article import Article, Problem
 from content.sources.fields import SUMMARY, TITLE, Entry
 from content.sources.topics import Topics
-from content.sources.values import instant, names, one_line
+from content.sources.values import instant, names, one_line, storable
 from content.sources.yaml_texts import Broken
 
 MAX_ENTRIES = 2_000
@@ -138,6 +138,7 @@ def _key(guid: str, url: str) -> str:
     key when its file is read instead of the feed.
     """
     address = canonical(url)
+    guid = storable(guid)
     is_address = "?" not in guid and guid.startswith("http") and canonical(guid) == address
     return address if is_address or not 0 < len(guid) <= MAX_GUID else guid
 
@@ -216,10 +217,14 @@ def _stamp(entry: Mapping[str, Any], name: str) -> str:
     if name not in entry:  # asking for "updated" would give "published"
         return ""
     parsed = entry.get(f"{name}_parsed")
+    written = str(entry.get(name, "")).strip()
     if parsed is None:
-        return str(entry.get(name, "")).strip()
+        return written
     year, month, day, hour, minute, second = parsed[:6]
-    return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).isoformat()
+    try:
+        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).isoformat()
+    except ValueError:  # a year below 1
+        return written
 
 
 def _lead(text: str) -> str:
@@ -247,9 +252,7 @@ def _json_items(content: bytes) -> Iterator[Item]:
 
 
 def _json_item(place: int, item: Mapping[str, Any], feed: Mapping[str, Any]) -> Item:
-    people = item.get("authors") or [item.get("author")]
-    if not any(people):
-        people = feed.get("authors") or [feed.get("author")]
+    people = _people(item) or _people(feed)
     tags = item.get("tags")
     text = _text(item.get("content_text")) or _text(item.get("content_html"))
     return Item(
@@ -260,9 +263,16 @@ def _json_item(place: int, item: Mapping[str, Any], feed: Mapping[str, Any]) -> 
         summary=_text(item.get("summary")) or _lead(text),
         date=_text(item.get("date_published")),
         updated=_text(item.get("date_modified")),
-        authors=names([_text(p.get("name")) for p in people if isinstance(p, dict)]),
+        authors=names([_text(p.get("name")) for p in people]),
         tags=names(_texts(tags)),
     )
+
+
+def _people(given: Mapping[str, Any]) -> list[Any]:
+    """Authors as version 1.1 lists them and 1.0 names one."""
+    several = given.get("authors")
+    people = several if isinstance(several, list) and several else [given.get("author")]
+    return [person for person in people if isinstance(person, dict)]
 
 
 def _text(value: Any) -> str:

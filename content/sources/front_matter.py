@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from content.sources.values import storable
 from content.sources.yaml_texts import Broken, Value, read_yaml
 
 MAX_HEAD = 16_384  # characters of front matter; what is longer is no article's
 MAX_DEPTH = 20
+MAX_BITS = 256  # of a number
+HUGE = "a number in it has too many digits"
 FENCES = {"---": ("---", "..."), "+++": ("+++",)}
 COLON = re.compile(r"^(\s*[A-Za-z_][\w-]*:[ \t]+)([^\s'\"\[{|>&*!].*:\s.*)$")
 
@@ -122,6 +125,8 @@ def _toml(head: str, first: int) -> _Read:
         raise Broken(line + first, f"The TOML cannot be read: {_first(error)}.") from None
     except RecursionError:
         raise Broken(first, "The TOML is nested too deeply.") from None
+    except ValueError:
+        raise Broken(first, f"The TOML cannot be read: {HUGE}.") from None
     lines = {
         match[1]: place + first
         for place, line in enumerate(head.split("\n"), start=1)
@@ -146,9 +151,11 @@ def _json(text: str, skipped: int) -> tuple[_Read, str]:
         raise Broken(line, f"The JSON front matter cannot be read: {error.msg}.") from None
     except RecursionError:
         raise Broken(skipped + 1, "The JSON is nested too deeply.") from None
+    except ValueError:
+        raise Broken(skipped + 1, f"The JSON front matter cannot be read: {HUGE}.") from None
     head = text[:end]
     lines = {key: _json_line(head, key) + skipped for key in values}
-    read = _Read({key: _texts(value) for key, value in values.items()}, lines)
+    read = _Read({storable(key): _texts(value) for key, value in values.items()}, lines)
     read.complaints = [
         (lines.get(key, skipped + 1), f"The key {key!r} is given twice.") for key in doubled
     ]
@@ -163,14 +170,18 @@ def _json_line(head: str, key: str) -> int:
 def _texts(value: Any, depth: int = 0) -> Value:
     """A value of TOML or JSON as the texts that YAML would have given."""
     if isinstance(value, dict) and depth < MAX_DEPTH:
-        return {str(key): _texts(one, depth + 1) for key, one in value.items()}
+        return {storable(str(key)): _texts(one, depth + 1) for key, one in value.items()}
     if isinstance(value, list) and depth < MAX_DEPTH:
         return [_texts(one, depth + 1) for one in value]
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return "" if value is None or isinstance(value, dict | list) else str(value)
+    if value is None or isinstance(value, dict | list):
+        return ""
+    # Python writes out no number of over 4,300 digits, which TOML can give in hexadecimal.
+    huge = isinstance(value, int) and value.bit_length() > MAX_BITS
+    return "" if huge else storable(str(value))
 
 
 def _first(error: Exception) -> str:

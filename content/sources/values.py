@@ -25,6 +25,7 @@ FORMS = (
     "%d %b %Y",
     "%d %B %Y",
 )
+HALVES = re.compile("[\ud800-\udfff]")
 MAX_NAMES = 20
 NAME = 80  # characters of an author or a tag
 
@@ -68,6 +69,11 @@ def one_line(text: str, limit: int) -> str:
         text = "".join(sign if sign.isprintable() or sign.isspace() else "" for sign in text)
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
+
+
+def storable(text: str) -> str:
+    """``text`` without the halves of characters that JSON can hold and no database can."""
+    return text if text.isascii() else HALVES.sub("\ufffd", text)
 
 
 def names(value: Value, *, split: str = ",") -> tuple[str, ...]:

@@ -181,3 +181,18 @@ def test_the_kind_of_a_source_is_in_its_form() -> None:
     assert kind_of("https://x.org/feed.xml") == "feed"
     assert kind_of("github:o/r@main:posts") == "repository"
     assert kind_of("/srv/site") == "directory"
+
+
+def test_a_name_that_cannot_be_shown_is_reported_and_stops_no_other(tmp_path: Path) -> None:
+    put(tmp_path, "good.md")
+    put(tmp_path, "two\nlines.md")
+    put(tmp_path, "rev\u202eersed.md")
+    (tmp_path / os.fsdecode(b"latin\xe9.md")).write_text("---\ntitle: x\n---\n")
+    articles, problems = read_directory(tmp_path, SITE)
+    assert [article.slug for article in articles] == ["good"]
+    assert [p.where for p in problems] == [
+        "latin\ufffd.md",
+        "rev\ufffdersed.md",
+        "two\ufffdlines.md",
+    ]
+    assert all(str(problem).encode() and "\n" not in str(problem) for problem in problems)

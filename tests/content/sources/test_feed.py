@@ -217,3 +217,31 @@ def test_where_an_entry_is_does_not_move_with_newer_ones() -> None:
     bad = "<item><title>A</title><guid>urn:a</guid></item>"
     first, later = scan(rss(bad)), scan(rss(ITEM + bad))
     assert first.problems == later.problems and first.broken == {"entry urn:a"}
+
+
+def test_a_feed_of_wrong_kinds_gives_what_can_be_read_and_can_be_stored() -> None:
+    good = {"id": "7", "title": "T", "url": "https://blog.example.org/moe"}
+    found = scan(
+        feed(
+            {**good, "id": "\ud8007", "authors": 5, "author": [1], "tags": {"a": 1}},
+            {**good, "id": "8", "authors": [{"name": "A\udfff"}, 3], "tags": ["\ud800x", None]},
+            {**good, "id": {}, "url": ["x"]},
+            {**good, "id": "9", "url": "javascript:alert(1)"},
+            {**good, "id": "10", "date_published": "9999-12-31T23:59:59-23:59"},
+            authors=7, author="x",
+        ),
+        "application/json",
+    )  # fmt: skip
+    assert [entry.article.key for entry in found.entries] == ["\ufffd7", "8"]
+    assert [entry.article.authors for entry in found.entries] == [(), ("A",)]
+    assert len(found.problems) == 3
+    for entry in found.entries:
+        assert entry.article.model_dump_json() and entry.article.short_key
+
+
+def test_a_year_that_there_is_not_is_a_broken_entry_only() -> None:
+    found = scan(atom(ENTRY.format("0000-00-00T00:00:00Z") + ENTRY.format("2026-11-12").replace(
+        "<id>7", "<id>8"
+    )))  # fmt: skip
+    assert [entry.article.key for entry in found.entries] == ["8"]
+    assert "is no date" in found.problems[0].sentence
