@@ -12,11 +12,15 @@ from typing import Any
 
 from bot.integrations.conversation.excerpt import excerpt
 from bot.integrations.conversation.seen import Remark, Seen, State
+from content.sources.values import storable
 
 IsOwn = Callable[[str], bool]  # whether a login is ours
 
 MARKER = "<!-- k2c:post key="
 TITLE = 256  # GitHub's limit
+WORD, ADDRESS = 200, 1_000  # characters of a name or an id, of an address
+MOST = 2**53  # of numbers; larger ones SQLite would not take
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 # What is told of; labels, pins and the like change nothing that a notice shows.
 ACTIONS = frozenset(
     {
@@ -32,7 +36,7 @@ def read_event(event: str, action: str, payload: Mapping[str, Any], is_own: IsOw
         return None
     try:
         return _read(event, action, payload, is_own)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except UNREADABLE:
         return None
 
 
@@ -42,16 +46,16 @@ def _read(event: str, action: str, payload: Mapping[str, Any], is_own: IsOwn) ->
     told = event == "discussion_comment" and action == "created"
     answer = payload.get("answer") if action == "answered" else None
     return Seen(
-        number=int(found["number"]),
-        node_id=str(found["node_id"]),
-        title=str(found["title"])[:TITLE],
-        url=str(found["html_url"]),
-        category=str((found.get("category") or {}).get("name") or ""),
+        number=_number(found["number"]),
+        node_id=_word(found["node_id"]),
+        title=_word(found["title"], TITLE),
+        url=_word(found["html_url"], ADDRESS),
+        category=_word((found.get("category") or {}).get("name") or ""),
         author=author,
         own=is_own(author) and MARKER in body,
         excerpt=excerpt(body),
         state=_state(event, action, found),
-        comments=int(found.get("comments") or 0),
+        comments=_number(found.get("comments") or 0),
         created_at=_instant(found["created_at"]),
         updated_at=_instant(found.get("updated_at") or found["created_at"]),
         answer=_remark(answer, is_own) if answer else None,
@@ -75,8 +79,8 @@ def _state(event: str, action: str, found: Mapping[str, Any]) -> State:
 def _remark(comment: Mapping[str, Any], is_own: IsOwn) -> Remark:
     author, body = _login(comment.get("user")), comment.get("body") or ""
     return Remark(
-        id=str(comment["node_id"]),
-        url=str(comment["html_url"]),
+        id=_word(comment["node_id"]),
+        url=_word(comment["html_url"], ADDRESS),
         author=author,
         own=is_own(author) and MARKER in body,
         excerpt=excerpt(body),
@@ -94,16 +98,16 @@ def read_listed(node: Mapping[str, Any], is_own: IsOwn) -> Seen:
     if state == "open" and node.get("closed"):
         state = "closed"
     return Seen(
-        number=int(node["number"]),
-        node_id=str(node["id"]),
-        title=str(node["title"])[:TITLE],
-        url=str(node["url"]),
-        category=str((node.get("category") or {}).get("name") or ""),
+        number=_number(node["number"]),
+        node_id=_word(node["id"]),
+        title=_word(node["title"], TITLE),
+        url=_word(node["url"], ADDRESS),
+        category=_word((node.get("category") or {}).get("name") or ""),
         author=author,
         own=is_own(author) and MARKER in body,
         excerpt=excerpt(body),
         state=state,
-        comments=int(comments.get("totalCount") or 0),
+        comments=_number(comments.get("totalCount") or 0),
         created_at=_instant(node["createdAt"]),
         updated_at=_instant(node["updatedAt"]),
         answer=_listed_remark(answer, is_own) if answer else None,
@@ -115,8 +119,8 @@ def read_listed(node: Mapping[str, Any], is_own: IsOwn) -> Seen:
 def _listed_remark(node: Mapping[str, Any], is_own: IsOwn) -> Remark:
     author, body = _login(node.get("author")), node.get("body") or ""
     return Remark(
-        id=str(node["id"]),
-        url=str(node["url"]),
+        id=_word(node["id"]),
+        url=_word(node["url"], ADDRESS),
         author=author,
         own=is_own(author) and MARKER in body,
         excerpt=excerpt(body),
@@ -126,7 +130,23 @@ def _listed_remark(node: Mapping[str, Any], is_own: IsOwn) -> Remark:
 
 def _login(user: Mapping[str, Any] | None) -> str:
     """An account that was deleted is "ghost", as on GitHub."""
-    return str((user or {}).get("login") or "ghost")
+    return _word((user or {}).get("login") or "ghost")
+
+
+def _word(value: Any, most: int = WORD) -> str:
+    """A text that can be stored, of at most ``most`` characters. Raises ``TypeError``."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return storable(value[:most])
+
+
+def _number(value: Any) -> int:
+    """A number that can be stored. Raises ``TypeError`` and ``ValueError``."""
+    if not isinstance(value, int):
+        raise TypeError("no whole number")
+    if not 0 <= value < MOST:
+        raise ValueError("no such number")
+    return value
 
 
 def _instant(text: str) -> float:

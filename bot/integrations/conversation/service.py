@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bot.community.topics import channels_of_category
 from bot.community.words import ChannelSetting, Community
 from bot.effects import Effect, Told, enqueue
 from bot.integrations.conversation import ledger
 from bot.integrations.conversation.cards import answer_card
-from bot.integrations.conversation.events import IsOwn, read_event, read_listed
+from bot.integrations.conversation.events import UNREADABLE, IsOwn, read_event, read_listed
 from bot.integrations.conversation.seen import Seen
 from bot.outbox import Outbox
 from bot.posting import ChannelPost
@@ -106,7 +107,8 @@ class Conversation:
         baseline, now = await self._since_start(), self._clock()
         since = float(await self._store.fact(SINCE) or baseline)
         nodes = await self._fetch(since - OVERLAP_S)
-        seen = [s for node in nodes if (s := self._listed(node)) is not None]
+        listed = await asyncio.to_thread(lambda: [self._listed(node) for node in nodes])
+        seen = [one for one in listed if one is not None]
 
         def change(db: Database) -> None:
             for one in seen:
@@ -150,19 +152,14 @@ class Conversation:
     def _listed(self, node: Mapping[str, Any]) -> Seen | None:
         try:
             return read_listed(node, self._is_own)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except UNREADABLE:
             log.warning("a discussion in the list cannot be read")
             return None
 
     def _channels(self, seen: Seen) -> list[ChannelSetting]:
         """Where a discussion of that category is told of."""
-        topics = {t.id for t in self._site.topics if self._category(t.id, t.name) == seen.category}
-        every = self._community.channels("discussions")
-        wanted = [c for c in every if not c.topic or c.topic in topics]
-        return list({c.channel_id: c for c in wanted}.values())
-
-    def _category(self, topic: str, name: str) -> str:
-        return self._community.category(topic) or name
+        names = {topic.id: topic.name for topic in self._site.topics}
+        return channels_of_category(self._community, "discussions", seen.category, names)
 
     async def _bring_answers(self) -> None:
         if self._origin_of is None:

@@ -18,6 +18,8 @@ from bot.integrations.conversation.excerpt import LONGEST, excerpt
         ("see [the docs](https://example.org/a(b)", "see the docs"),
         ("![a chart](x.png) shows", "a chart shows"),
         ("**bold** __too__ ~~gone~~ `code`", "bold too gone code"),
+        ("**__both__** and `a` b `c`", "both and a b c"),
+        ("2 ** 3 ** 4, a ` b ` c, **not\nclosed**", "2 ** 3 ** 4, a ` b ` c, **not closed**"),
         ("before\n```py\nx = 1\n```\nafter", "before [code] after"),
         ("before\n~~~~\nnever closed", "before [code]"),
         ("<details><summary>S</summary>in</details>", "S in"),
