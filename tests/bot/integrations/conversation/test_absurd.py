@@ -53,11 +53,12 @@ async def test_absurd_values_of_a_delivery_are_stored_or_passed_over(world: Worl
 
 async def test_a_list_with_absurd_discussions_gives_the_others(world: World) -> None:
     asked = world.github.add_discussion(title="Why?", body="It is.", author="alice")
-    (good,) = await world.talk._fetch(0.0)  # type: ignore[misc]
-    bad = [good | {key: value} for key in good for value in ABSURD]
+    assert world.talk._fetch is not None
+    good = dict((await world.talk._fetch(0.0))[0])
+    bad: list[dict[str, Any]] = [good | {key: value} for key in good for value in ABSURD]
 
     async def fetch(_: float) -> list[Mapping[str, Any]]:
-        return [*({"number": 7}, *bad), good | {"number": 9_999, "title": "Good"}]
+        return [{"number": 7}, *bad, good | {"number": 9_999, "title": "Good"}]
 
     world.talk._fetch = fetch
     await world.talk.poll()
