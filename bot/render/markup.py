@@ -16,7 +16,8 @@ GRAVE = "\u02cb"  # looks like a backtick and closes nothing
 _INLINE = re.compile(r"[\\*`\[]|~~|\|\||<(?=[@#:/+a-z])|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE)
 _LINE_START = re.compile(r"^(\s*)([#>+-](?=[ #>])|-(?=# ))", re.MULTILINE)
 _LIST_NUMBER = re.compile(r"^(\s*\d+)([.)])(?= )", re.MULTILINE)
-_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*):(?=//)", re.IGNORECASE)
+# A regular expression for the scheme took 14 s for 65,536 characters of "a.".
+_ADDRESS = re.compile(r"(?<=[A-Za-z0-9+.-]):(?=//)")
 _MENTION = re.compile(r"@(?=everyone|here|[!&]?\d)", re.IGNORECASE)
 
 
@@ -51,7 +52,7 @@ def one_line(text: str) -> str:
 def escaped(text: str) -> str:
     """``text`` shown by Discord exactly as it reads: no markup, no mention, no link."""
     safe = _INLINE.sub(lambda found: "".join(f"\\{c}" for c in found[0]), visible(text))
-    return _quiet(_ADDRESS.sub(r"\1\\:", safe))
+    return _quiet(_ADDRESS.sub(r"\\:", safe))
 
 
 def web_address(url: str, base_url: str) -> str | None:

@@ -13,7 +13,7 @@ from bot.integrations.conversation.ledger import GATHER_S
 from bot.integrations.discord_client.channels.cards import card_body
 from tests.bot.integrations.conversation.parts import World
 
-ABSURD = [
+ABSURD: list[Any] = [
     None, True, -1, 10**30, 2**63, 1.5, float("inf"), float("nan"), "", "\ud800", "\u202eevil",
     "x" * 70_000, "\x00", [], {}, [None], "javascript:alert(1)", "0001-01-01T00:00:00+23:59",
     "9999-12-31T23:59:59-23:59", "2099-01-01T00:00:00", "@everyone",
