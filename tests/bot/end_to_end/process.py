@@ -12,6 +12,7 @@ import bot.integrations.announcing.service as announcing
 import bot.integrations.discord_client.client as connection
 import bot.integrations.github_discussions.service as github
 import bot.outbox
+from bot.integrations.github_discussions import turns
 from bot.outside import Pace
 from config.settings import load_settings
 
@@ -36,8 +37,7 @@ def main() -> None:
     connection.IDENTIFY_EVERY_S = 0.0
     bot.outbox.FIRST_PAUSE_S = given_s("PAUSE", bot.outbox.FIRST_PAUSE_S)
     minute_s = given_s("MINUTE", 60.0)
-    quicker = functools.partial(github.Pace, minute_s=minute_s, hour_s=60.0 * minute_s)
-    github.Pace = quicker  # type: ignore[misc, assignment]
+    vars(github)["Pace"] = functools.partial(turns.Pace, minute_s=minute_s, hour_s=60.0 * minute_s)
     pace = Pace(
         grace_s=given_s("GRACE", 1.0), change_every_s=given_s("CHANGE_EVERY", 0.02), batch_s=0.1
     )
