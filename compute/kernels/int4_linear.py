@@ -14,9 +14,11 @@ import torch
 import triton
 import triton.language as tl
 
+from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import generator, normal, strided
+from compute.kernels.data import dtype_name, generator, normal, strided
+from compute.kernels.decode_plans import int4_bucket, int4_choice, int4_plan, one_scale
 from compute.kernels.matrices import head_lines, multiprocessors_of, parts_of, upcast
 from compute.kernels.operator import (
     SIZES,
@@ -148,15 +150,6 @@ def int4_kernel(
     tl.store(out_at, total.to(out.dtype.element_ty), mask=(rows < m)[:, None] & inside[None, :])
 
 
-def triton_plan(m: int, group: int) -> tuple[int, int, int, bool, int, int]:
-    """(BM, BN, BK, one scale a block, warps, stages)."""
-    one = group % 32 == 0
-    bk = 128 if not one or group % 128 == 0 else 64 if group % 64 == 0 else 32
-    if m <= 16:
-        return 16, 32, bk, one, 4, 4
-    return (64, 64, min(bk, 64), one, 4, 3) if m > 32 else (32, 64, min(bk, 64), one, 4, 3)
-
-
 def by_triton(
     x: torch.Tensor, qweight: torch.Tensor, scales: torch.Tensor, group_size: int
 ) -> torch.Tensor:
@@ -167,32 +160,41 @@ def by_triton(
         return out
     scales = scales.contiguous()
     (x, xs, x_dense), (qweight, qs, q_dense) = (head_lines(t, 16) for t in (x, qweight))
-    bm, bn, bk, one, warps, stages = triton_plan(m, group_size)
+    bucket = int4_bucket(m, group_size)
+    bm, bn, bk, warps, stages = TRITON_CHOICE.taken(x, dtype_name(x), bucket)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
     splits, part = parts_of(k, tiles, 4 * multiprocessors_of(x), bk)
     parts = torch.empty((splits, m, n), device=x.device) if splits > 1 else out
     int4_kernel[(tiles, splits)](
         x, qweight, scales, parts, m, n, k, *xs, *qs, x_dense, q_dense, scales.shape[1],
-        group_size, part, bm, bn, bk, one, upcast(x), num_warps=warps, num_stages=stages,
+        group_size, part, bm, bn, bk, one_scale(bucket), upcast(x), num_warps=warps,
+        num_stages=stages,
     )  # fmt: skip
     if splits > 1:
         sum_by_triton(parts, out)
     return out
 
 
-def triton_aot(dtype: str, arch: int) -> list[Cubin]:
-    """One row and many by groups of 128; odd groups."""
+def triton_cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
+    """For the rows and the groups of a bucket."""
     names = ("x", "scales", "out")
     sizes = ("n", "k", "x_stride", "q_stride", "x_dense", "q_dense", "group", "part")
     kinds = dict.fromkeys(names, pointer(dtype)) | {"qweight": "*u8"}
     kinds |= dict.fromkeys((*sizes, "m", "groups"), "i32")
-    cubins = []
-    for m, group in ((1, 128), (128, 128), (1, 20)):
-        bm, bn, bk, one, warps, stages = triton_plan(m, group)
-        constants = {"BM": bm, "BN": bn, "BK": bk, "ONE": one, "UPCAST": False}
-        promised = (*names, "qweight", *(s for s in sizes if one or s not in ("k", "group")))
-        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
-        cubins.append(aot(int4_kernel, arch, kinds, constants, divisible=promised, **how))
+    (bm, bn, bk, warps, stages), one = config, one_scale(bucket)
+    constants = {"BM": bm, "BN": bn, "BK": bk, "ONE": one, "UPCAST": False}
+    promised = (*names, "qweight", *(s for s in sizes if one or s not in ("k", "group")))
+    how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+    return aot(int4_kernel, arch, kinds, constants, divisible=promised, **how)
+
+
+TRITON_CHOICE = int4_choice(triton_cubin)
+
+
+def triton_aot(dtype: str, arch: int) -> list[Cubin]:
+    """One row and many by groups of 128; odd groups."""
+    buckets = (int4_bucket(m, group) for m, group in ((1, 128), (128, 128), (1, 20)))
+    cubins = [triton_cubin(dtype, arch, b, int4_plan(dtype, arch, b)) for b in buckets]
     return [*cubins, sum_triton_aot(dtype, arch)]
 
 
@@ -375,7 +377,7 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, build=triton_aot, shown=int4_kernel
+            "triton", "triton", by_triton, build=triton_aot, shown=int4_kernel, choice=TRITON_CHOICE
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, build=cuda_aot),
     },

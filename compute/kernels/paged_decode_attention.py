@@ -15,8 +15,10 @@ import torch
 import triton
 import triton.language as tl
 
+from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.decode_plans import columns_of, paged_choice, paged_plan
 from compute.kernels.judging import judge_logits
 from compute.kernels.matrices import (
     head_lines,
@@ -192,13 +194,6 @@ def splits_of(blocks: int, tokens: int, processors: int) -> int:
     return max(1, min(4 * processors // max(1, blocks), tokens // 128, 256))
 
 
-def triton_plan(dtype: str, d: int) -> tuple[int, int, int]:
-    """(tokens at a time, warps, stages)."""
-    if dtype == "float32":
-        return 16, 4, 2
-    return (64, 4, 2) if d <= 128 else (32, 4, 2)
-
-
 def by_triton(
     q: torch.Tensor, k_cache: torch.Tensor, v_cache: torch.Tensor, block_tables: torch.Tensor,
     seq_lens: torch.Tensor, scale: float,
@@ -210,10 +205,10 @@ def by_triton(
         return out
     q, scale = positive(q, scale)
     (q, qs, dense), (k, ks, _), (v, vs, _) = (head_lines(t, 16) for t in (q, k_cache, v_cache))
-    block_d, group = max(16, triton.next_power_of_2(dense)), h // hk
+    block_d, group = columns_of(dense), h // hk
     bm = min(64, max(16, triton.next_power_of_2(group)))
     dtype = str(q.dtype).removeprefix("torch.")
-    bn, warps, stages = triton_plan(dtype, block_d)
+    bn, warps, stages = TRITON_CHOICE.taken(q, dtype, str(block_d))
     grid = b * hk * triton.cdiv(group, bm)
     tables = block_tables.contiguous()
     splits = splits_of(grid, tables.shape[1] * block, multiprocessors_of(q))
@@ -237,23 +232,35 @@ def parts_for(out: torch.Tensor, splits: int) -> tuple[torch.Tensor, torch.Tenso
     return parts, torch.empty((rows, 2), dtype=torch.float32, device=out.device)
 
 
-def triton_aot(dtype: str, arch: int) -> list[Cubin]:
-    """Split and whole, heads of 128 and 64; and the join."""
+def triton_cubin(dtype: str, arch: int, d: int, split: bool, config: Config) -> Cubin:
+    """Heads of ``d``, sequences in parts or whole."""
     pointers = ("q", "keys", "values", "out", "parts", "stats", "tables", "lengths")
     strides = ("q_batch", "q_head", "k_block", "k_slot", "k_head", "v_block", "v_slot", "v_head")
     sizes = ("table_row", "block", "kv_heads", "group", "dense", "size")
-    kinds = dict.fromkeys(pointers[:4], pointer(dtype)) | {"scale": "fp32", "count": "i32"}
+    kinds = dict.fromkeys(pointers[:4], pointer(dtype)) | {"scale": "fp32"}
     kinds |= {"parts": "*fp32", "stats": "*fp32", "tables": "*i32", "lengths": "*i32"}
     kinds |= dict.fromkeys((*strides, *sizes), "i32")
-    promised = (*pointers, *strides, "dense", "size", "block")
-    cubins = []
-    for d, split in ((128, True), (64, False)):
-        bn, warps, stages = triton_plan(dtype, d)
-        constants = {"SPLIT": split, "BM": 16, "BN": bn, "D": d, "UPCAST": False}
-        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
-        cubins.append(aot(paged_kernel, arch, kinds, constants, divisible=promised, **how))
-    joined = ("parts", "stats", "out", "size")
-    return [*cubins, aot(join_kernel, arch, kinds, {"D": 128}, divisible=joined, num_warps=1)]
+    promised, (bn, warps, stages) = (*pointers, *strides, "dense", "size", "block"), config
+    constants = {"SPLIT": split, "BM": 16, "BN": bn, "D": d, "UPCAST": False}
+    how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+    return aot(paged_kernel, arch, kinds, constants, divisible=promised, **how)
+
+
+TRITON_CHOICE = paged_choice(
+    lambda dtype, arch, bucket, config: triton_cubin(dtype, arch, int(bucket), True, config)
+)
+
+
+def triton_aot(dtype: str, arch: int) -> list[Cubin]:
+    """Split and whole, heads of 128 and 64; and the join."""
+    cubins = [
+        triton_cubin(dtype, arch, d, split, paged_plan(dtype, arch, str(d)))
+        for d, split in ((128, True), (64, False))
+    ]
+    joined = dict.fromkeys(("parts", "stats"), "*fp32") | {"out": pointer(dtype)}
+    joined |= {"count": "i32", "size": "i32"}
+    promised = ("parts", "stats", "out", "size")
+    return [*cubins, aot(join_kernel, arch, joined, {"D": 128}, divisible=promised, num_warps=1)]
 
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
@@ -357,7 +364,13 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, limits=limits, build=triton_aot, shown=paged_kernel
+            "triton",
+            "triton",
+            by_triton,
+            limits=limits,
+            build=triton_aot,
+            shown=paged_kernel,
+            choice=TRITON_CHOICE,
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, limits=limits, build=cuda_aot),
     },

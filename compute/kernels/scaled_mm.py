@@ -14,6 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
+from compute.kernels.choosing import Choice, Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import generator, normal, strided
@@ -181,6 +182,12 @@ TRITON = {
     "small": (64, 64, 128, 4, 4),
     "skinny": (16, 64, 128, 4, 4),
 }
+TRIED = {
+    "large": ((128, 256, 128, 8, 3), (128, 128, 128, 8, 4), (128, 128, 128, 4, 3)),
+    "medium": ((128, 64, 128, 4, 3), (64, 128, 128, 4, 3), (128, 128, 128, 4, 3)),
+    "small": ((64, 64, 128, 8, 4), (64, 64, 256, 4, 2), (32, 64, 128, 4, 4), (64, 32, 128, 4, 4)),
+    "skinny": ((16, 64, 256, 4, 3), (16, 128, 128, 4, 3), (16, 32, 256, 4, 4), (16, 32, 128, 2, 5)),
+}  # fmt: skip
 
 
 def by_triton(
@@ -194,7 +201,7 @@ def by_triton(
     (left, a_stride, dense), (right, b_stride, _) = head_lines(a, 16), head_lines(b.t(), 16)
     processors = multiprocessors_of(a)
     kind = kind_of(m, n, processors)
-    bm, bn, bk, warps, stages = TRITON[kind]
+    bm, bn, bk, warps, stages = TRITON_CHOICE.taken(a, FP8, kind)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
     splits, part = parts_of(k, tiles, TOGETHER[kind] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
@@ -208,21 +215,34 @@ def by_triton(
     return out
 
 
+def triton_cubin(dtype: str, arch: int, config: Config, even: bool = True) -> Cubin:
+    """With a scale a row and a column."""
+    names, sizes = ("a", "b"), ("m", "n", "k", "a_stride", "b_stride", "dense", "part")
+    kinds = dict.fromkeys(names, pointer(dtype)) | {"out": pointer("bfloat16")}
+    kinds |= dict.fromkeys(("scale_a", "scale_b"), "*fp32") | dict.fromkeys(sizes, "i32")
+    bm, bn, bk, warps, stages = config
+    constants = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
+    constants["UPCAST"] = False
+    promised = (*names, "out", "scale_a", "scale_b", *sizes[0 if even else 3 :])
+    how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
+    return aot(scaled_kernel, arch, kinds, constants, divisible=promised, **how)
+
+
+TRITON_CHOICE = Choice(
+    "scaled_mm", "triton", ("BM", "BN", "BK", "num_warps", "num_stages"),
+    lambda dims, dtype, processors: kind_of(dims["M"], dims["N"], processors),
+    lambda dtype, arch, kind: TRITON[kind],
+    lambda dtype, arch, kind: list(dict.fromkeys([TRITON[kind], *TRIED[kind]])),
+    lambda dtype, arch, kind, config: triton_cubin(dtype, arch, config),
+)  # fmt: skip
+
+
 def triton_aot(dtype: str, arch: int) -> list[Cubin] | str:
     """A large product, one row, and a ragged one; nothing on sm_80."""
     if arch < 89:
         return NO_FP8
-    names, sizes = ("a", "b"), ("m", "n", "k", "a_stride", "b_stride", "dense", "part")
-    kinds = dict.fromkeys(names, pointer(dtype)) | {"out": pointer("bfloat16")}
-    kinds |= dict.fromkeys(("scale_a", "scale_b"), "*fp32") | dict.fromkeys(sizes, "i32")
-    cubins = []
-    for kind, even in (("large", True), ("skinny", True), ("small", False)):
-        bm, bn, bk, warps, stages = TRITON[kind]
-        constants = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
-        constants["UPCAST"] = False
-        promised = (*names, "out", "scale_a", "scale_b", *sizes[0 if even else 3 :])
-        how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
-        cubins.append(aot(scaled_kernel, arch, kinds, constants, divisible=promised, **how))
+    kinds = (("large", True), ("skinny", True), ("small", False))
+    cubins = [triton_cubin(dtype, arch, TRITON[kind], even) for kind, even in kinds]
     return [*cubins, sum_triton_aot("bfloat16", arch)]
 
 
@@ -350,7 +370,13 @@ OPERATOR = Operator(
         "torch": Implementation("torch", "torch", eager),
         "torch.compile": Implementation("torch.compile", "torch.compile", compiled_of(eager)),
         "triton": Implementation(
-            "triton", "triton", by_triton, limits=limits, build=triton_aot, shown=scaled_kernel
+            "triton",
+            "triton",
+            by_triton,
+            limits=limits,
+            build=triton_aot,
+            shown=scaled_kernel,
+            choice=TRITON_CHOICE,
         ),
         "cuda": Implementation("cuda", "cuda", by_cuda, limits=limits, build=cuda_aot),
         "torch._scaled_mm": Implementation(

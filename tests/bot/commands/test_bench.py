@@ -17,7 +17,7 @@ from bot.view import Chart, Heading, Note, Table, Text, View, plain
 from compute.bench import TOOL
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult, Checked, Compiled, Implementation
-from tests.compute.bench.parts import four, result, row
+from tests.compute.bench.parts import H100, four, result, row
 
 PHONE_COLUMNS = 36
 DISCORD_CHARACTERS = 4000
@@ -100,6 +100,17 @@ def test_the_machine_and_the_method_are_the_last_words() -> None:
     for part in ("H100 80GB HBM3", "driver 580", "torch 2.11.0", "triton 3.6.0", "cold L2, events",
                  "n=200", "clocks steady", "copy 3 TB/s"):  # fmt: skip
         assert part in last
+
+
+def test_memory_of_a_call_and_tuned_configurations_are_told() -> None:
+    rows = [row("torch", 0.3, peak_bytes=512 * 2**20), row("triton", 0.1, tuned="BLOCK=4096")]
+    view = told(result(*rows))
+    table = next(lines for lines in tables(behind(view)) if "memory of a call" in lines[0])
+    assert table[-1].split() == ["eager", "512.0"]
+    assert "triton: tuned on this GPU, BLOCK=4096" in " ".join(texts(shown(view)))
+    on_cpu = H100.model_copy(update={"device": "cpu"})
+    words = " ".join(texts(behind(result(*rows, environment=on_cpu))))
+    assert "not measured on a CPU" in words
 
 
 def test_a_throttled_gpu_and_its_neighbours_are_said() -> None:

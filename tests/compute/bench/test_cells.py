@@ -220,6 +220,18 @@ async def test_without_time_a_slow_compiler_is_left_out() -> None:
     assert slow.row.state == "skipped" and "30 s" in slow.row.why
 
 
+async def test_memory_of_a_call_is_counted_where_the_device_counts() -> None:
+    class Counting(CpuDevice):
+        def peak_bytes(self, call: Callable[[], object]) -> int:
+            result: Any = call()
+            return int(result.nbytes) + 512
+
+    cell, timed = await cell_of(doubling(), device=Counting(2**30))
+    assert [row.peak_bytes for row in rows_of(cell, timed, 1000.0, None)] == [64 * 128 * 4 + 512]
+    found = await rows(doubling())
+    assert found["torch"].peak_bytes is None, "a CPU's allocator keeps no count"
+
+
 def test_the_fake_device_is_a_device() -> None:
     from compute.bench.device import Device
 

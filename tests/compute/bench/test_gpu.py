@@ -61,3 +61,12 @@ def test_ceilings_are_those_of_a_gpu_and_its_clocks_are_read() -> None:
     product = kept.matmul(device, "bfloat16")
     assert product is not None and product.value > 5
     assert device.clocks().sm_mhz
+
+
+def test_memory_of_a_call_is_what_it_holds_at_most() -> None:
+    import torch
+
+    from compute.bench.gpu import CudaDevice
+
+    x = torch.ones(2**20, device="cuda")  # 4 MiB
+    assert CudaDevice().peak_bytes(lambda: (x + 1) * 2) == 2 * x.nbytes

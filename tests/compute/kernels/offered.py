@@ -18,6 +18,8 @@ PROBLEMS = {
     "vector_add": {"N": 9001},
     "silu_and_mul": {"M": 3, "N": 4099},
     "gemm": {"M": 33, "N": 70, "K": 130},
+    "int4_linear": {"M": 5, "N": 70, "K": 256, "G": 128},
+    "paged_decode_attention": {"B": 2, "H": 4, "HK": 2, "D": 64, "TOK": 150},
     "attention": {"B": 1, "H": 2, "HK": 1, "SQ": 70, "SK": 131, "D": 64, "causal": 1},
 }
 BUCKETS = {
@@ -25,6 +27,8 @@ BUCKETS = {
     "vector_add": ("small",),
     "silu_and_mul": ("small",),
     "gemm": ("large", "medium", "small", "skinny", "large-ragged"),
+    "int4_linear": ("few 128", "some 128", "many 128"),
+    "paged_decode_attention": ("64",),
     "attention": ("64 many", "64 some", "64 few"),
 }
 
