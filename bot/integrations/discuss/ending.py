@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pydantic import JsonValue
 
+from bot.community.words import ChannelSetting
 from bot.discussing import Asked
 from bot.integrations.discuss.ledger import Post
 from bot.outbox import Effect, Told
 from bot.posting import Card, ChannelPost
 
 REPLY = "dc:{channel}:chat:{message}:new"
+TOLD = "dc:{channel}:result:{about}:new"
 FAILED = "GitHub did not take it: {reason} You can try again."
 
 
@@ -57,6 +60,31 @@ def reply_to(post: Post) -> Effect | None:
     )
     key = REPLY.format(channel=post.channel_id, message=post.message_id)
     return Effect(key, "discord.post", payload.payload())
+
+
+def told_in(post: Post, channels: Iterable[ChannelSetting]) -> list[Effect]:
+    """What the channels for results are told of a posted answer."""
+    if post.kind != "result" or post.state != "posted" or not post.url:
+        return []
+    asked = f"asked by {post.asked_by}" if post.asked_by not in ("", post.by_name) else ""
+    facts = (post.category, asked, f"posted by {post.by_name}")
+    card = Card(
+        title=post.title,
+        url=post.url,
+        note=" · ".join(fact for fact in facts if fact),
+        links=(("Discuss on GitHub", post.url),),
+    )
+    return [
+        Effect(
+            TOLD.format(channel=channel.channel_id, about=post.about),
+            "discord.post",
+            ChannelPost(
+                channel_id=channel.channel_id, guild_id=channel.guild_id, card=card,
+                purpose="results",
+            ).payload(),
+        )
+        for channel in channels
+    ]  # fmt: skip
 
 
 def _word(value: JsonValue) -> str:

@@ -21,7 +21,8 @@ DRAFT_LIFE_S = 86_400.0
 class Post:
     """One post. ``about`` is a result's or a message's id; ``channel_id`` and ``message_id`` are
     the message in Discord that it comes from ("" = none that others see). ``told``: that message,
-    if it is an answer of ours, says so. ``created_at``: Unix seconds.
+    if it is an answer of ours, says so. ``asked_by``: the name of who asked for an answer.
+    ``created_at``: Unix seconds.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Post:
     url: str = ""
     reason: str = ""
     told: int = 0
+    asked_by: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Post))

@@ -15,10 +15,11 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from bot import effects
-from bot.community.words import Community, RolePurpose
+from bot.community.topics import channels_of_category, topic_names
+from bot.community.words import ChannelSetting, Community, RolePurpose
 from bot.discussing import Asked, Done, Origin, Poster
 from bot.integrations.discuss import ledger
-from bot.integrations.discuss.ending import asked_of, ended_post, reply_to
+from bot.integrations.discuss.ending import asked_of, ended_post, reply_to, told_in
 from bot.integrations.discuss.ledger import Post
 from bot.integrations.discuss.pictures import WAIT_S
 from bot.outbox import Effect, Outbox, Told
@@ -181,6 +182,8 @@ class Posts:
                 reply = reply_to(post)
                 if reply is not None:
                     effects.enqueue(db, reply)
+                for each in told_in(post, self._tellers(post)):
+                    effects.enqueue(db, each)
 
         await self._store.write(change)
         self._outbox.wake()
@@ -191,6 +194,13 @@ class Posts:
             done = Done("result" if post.kind == "result" else "chat", post.about, asked_of(post))
             for listener in self._listeners:
                 listener(done)
+
+    def _tellers(self, post: Post) -> list[ChannelSetting]:
+        """The channels for results of the server that it was posted from; one that is set for a
+        topic takes what is posted in that topic's category.
+        """
+        every = channels_of_category(self._community, "results", post.category, topic_names())
+        return [one for one in every if one.guild_id == post.guild_id]
 
     async def _enqueue(
         self, post: Post, by: Poster, body: str, files: tuple[Effect, ...] = ()

@@ -7,6 +7,7 @@ import contextlib
 import importlib.metadata
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from bot.command import Command
 from bot.discussing import Asked, Chat, Draft, Origin, Poster, Wish
@@ -110,6 +111,7 @@ class Discussing(Posts):
         post = self._post(key, wish, by, ("result", row.id), Origin(
             row.guild_id, row.channel_id if seen else "", row.message_id if seen else ""
         ))  # fmt: skip
+        post = replace(post, asked_by=telling.asked_by)
         return await self._enqueue(post, by, body, pictures.files)
 
     async def state_of_result(self, result_id: str) -> Asked | None:

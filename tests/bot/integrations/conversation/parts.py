@@ -39,7 +39,8 @@ class Channels:
 
     def channels(self, purpose: ChannelPurpose, topic: str | None = None) -> list[ChannelSetting]:
         """See ``Community``."""
-        return [s for s in self.settings if s.purpose == purpose]
+        found = [s for s in self.settings if s.purpose == purpose]
+        return [s for s in found if topic is None or s.topic in ("", topic)]
 
     def category(self, topic: str | None) -> str:
         """See ``Community``."""

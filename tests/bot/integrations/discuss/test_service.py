@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.community.words import By, CategorySetting, LimitSetting
+from bot.community.words import By, CategorySetting, ChannelSetting, LimitSetting
 from bot.discussing import Chat, Done, Wish
 from bot.outbox import Later, Never
+from bot.posting import ChannelPost
 from compute.tool import Refused
 from content.sources.article import short_key
 from tests.bot.integrations.discuss.github import until
@@ -116,6 +117,36 @@ async def test_who_listens_is_told_and_an_answer_is_told_of_until_it_says_so(pla
         assert [d.about for d in await made.discussing.untold()] == [row.id]
         await made.discussing.told(row.id)
         assert await made.discussing.untold() == []
+
+
+async def test_a_posted_result_is_told_of_once_in_its_own_servers_channels(place: Place) -> None:
+    async with place.open() as made:
+        for setting in (
+            ChannelSetting(HOME, "results", "700"),
+            ChannelSetting(HOME, "results", "701", "quantization"),
+            ChannelSetting(HOME, "results", "702", "quantization"),
+            ChannelSetting(HOME, "results", "702", "inference"),
+            CategorySetting(HOME, "inference", "General"),
+            ChannelSetting(HOME, "announcements", "703"),
+        ):
+            await made.book.set(setting, MOD)
+        row = await made.result()
+        await made.end_of(await made.discussing.post_result(row, WISH, BOB, "Alice"))
+        await until(lambda: len(place.discord.posts) == 2)
+        keys = [f"dc:{channel}:result:{row.id}:new" for channel in ("700", "702")]
+        assert sorted(place.discord.posts) == keys
+        post = ChannelPost.model_validate(place.discord.posts[keys[0]])
+        assert (post.channel_id, post.guild_id, post.purpose) == ("700", HOME, "results")
+        assert post.card.title == "A title" and post.card.url.endswith("/41")
+        assert post.card.note == "General · asked by Alice · posted by Bob"
+        own = await made.result(gpus=2)
+        await made.end_of(await made.discussing.post_result(own, WISH, ALICE))
+        await until(lambda: len(place.discord.posts) == 4)
+        post = ChannelPost.model_validate(place.discord.posts[f"dc:700:result:{own.id}:new"])
+        assert post.card.note == "General · posted by Alice"
+        await made.end_of(await made.discussing.post_chat(chat(), WISH, ALICE))
+        await until(lambda: len(place.discord.posts) == 5)
+        assert "dc:300:chat:500:new" in place.discord.posts, "a message has its reply, no card"
 
 
 async def test_what_waits_says_why(place: Place) -> None:
