@@ -254,6 +254,7 @@ async def _purge(core: Core) -> None:
                 log.info("%d expired answers are gone", gone)
             if core.jobs is not None:
                 await core.jobs.purge(time.time())
+            await core.outbox.let_go()
         except Exception:  # a file that cannot be removed, too: the next hour tries again
             log.exception("expired answers could not be removed")
         await asyncio.sleep(PURGE_EVERY_S)

@@ -37,6 +37,10 @@ ATTEMPT = """UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attem
 SETTLE = """UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
     attempts = :attempts, ended_at = :ended WHERE key = :key"""
 
+# The row and its receipt stay for good, or it would be done again; a chart is 100 kB of base64.
+KEPT_S = 90 * 86_400.0
+LET_GO = """UPDATE outbox SET payload = '{}' WHERE key IN (SELECT key FROM outbox
+    WHERE ended_at > 0 AND payload != '{}' AND ended_at <= ? ORDER BY ended_at LIMIT ?)"""
 HASTEN = """UPDATE outbox SET due_at = :now WHERE kind = :kind AND state = 'waiting'
     AND due_at > :now AND json_extract(payload, :path) = :value"""
 
@@ -118,6 +122,11 @@ def hasten(db: Database, kind: str, name: str, value: str, now: float) -> None:
     """What of ``kind`` waits with ``value`` in its payload's field ``name`` is due now."""
     given = {"kind": kind, "path": f"$.{name}", "value": value, "now": now}
     db.conn.execute(HASTEN, given)
+
+
+def let_go(db: Database, now: float, most: int) -> int:
+    """Empty the payloads of ``most`` effects that ended ``KEPT_S`` ago; how many were."""
+    return db.conn.execute(LET_GO, [now - KEPT_S, most]).rowcount
 
 
 def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> None:

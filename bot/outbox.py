@@ -28,6 +28,7 @@ GRACE_S = 45.0  # after an attempt, before it is looked for: its own limit, and 
 SEND_LIMIT_S = 30.0
 FIND_LIMIT_S = 120.0
 FINISH_S = 3.0
+LET_GO_MOST = 200  # in one change: 20 MB of charts, perhaps
 LOOK_S = 2.0  # a safety net under ``wake``
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 
@@ -126,6 +127,13 @@ class Outbox:
         """What is known of the effect ``key``; None when there is none."""
         row = await self._store.read(lambda db: effects.row_of(db, key))
         return row.told if row is not None else None
+
+    async def let_go(self) -> int:
+        """Empty what ended long ago of what was sent; how many were. Their keys stay."""
+        now, gone = self._clock(), 0
+        while some := await self._store.write(lambda db: effects.let_go(db, now, LET_GO_MOST)):
+            gone += some
+        return gone
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then has ``FINISH_S`` to end, and is otherwise

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import bot.outbox
-from bot.effects import Effect, Told, adopt
+from bot.effects import KEPT_S, LET_GO, Effect, Told, adopt
 from bot.outbox import Later, Never, Outbox, enqueue
 from tests.bot.outbox_parts import GRACE_S, Sender, World, effect, world
 
@@ -264,3 +264,34 @@ async def test_a_thousand_effects_are_all_done_once(world: World) -> None:
         for n in range(1000):
             await world.over(f"k{n}")
     assert set(world.sender.done.values()) == {1}
+
+
+async def test_what_ended_long_ago_lets_go_of_what_was_sent_and_is_not_done_again(
+    world: World,
+) -> None:
+    world.sender.plan = {"given up": [Never("it is gone")]}
+    async with world.running():
+        await world.add(effect("old"), effect("given up"), effect("recent"))
+        for key, state in (("old", "sent"), ("given up", "never"), ("recent", "sent")):
+            await world.over(key, state)
+    await world.add(Effect("open", "nobody does it", {"text": "x" * 1000}))
+
+    def age(db: Any) -> None:
+        db.execute("UPDATE outbox SET ended_at = ended_at - ? WHERE key != 'recent'"
+                   " AND ended_at > 0", [KEPT_S])  # fmt: skip
+
+    await world.store.write(age)
+    assert (await world.outbox.let_go(), await world.outbox.let_go()) == (2, 0)
+    sql = "SELECT key, payload = '{}' FROM outbox"
+    emptied = await world.store.read(lambda db: dict(db.execute(sql).fetchall()))
+    assert emptied == {"old": 1, "given up": 1, "recent": 0, "open": 0}
+    told = await world.outbox.state_of("old")
+    assert told is not None and told.receipt == {"number": 1, "text": "old"}
+    assert await world.add(effect("old"), effect("given up")) == [False, False]
+
+
+async def test_letting_go_reads_no_more_than_what_is_let_go(world: World) -> None:
+    plan = await world.store.read(
+        lambda db: db.execute(f"EXPLAIN QUERY PLAN {LET_GO}", [0, 1]).fetchall()
+    )
+    assert any("outbox_full" in str(row) for row in plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,16 +118,11 @@ def _begin(
 
 def _add(db: Database, channel: ChannelSetting, group: list[Seen], now: float) -> None:
     first, place = group[0].number, channel.channel_id
-    before = db.conn.execute(
-        "SELECT COUNT(*) FROM notices, json_each(notices.numbers)"
-        " WHERE channel_id = ? AND json_each.value = ?",
-        [place, first],
-    ).fetchone()[0]
-    key = f"dc:{place}:disc:{first}:{before}"
     card = notice_card(group)
     post = ChannelPost(
         channel_id=place, guild_id=channel.guild_id, card=card, purpose="discussions"
     )
+    key = _free_key(db, f"dc:{place}:disc:{first}")
     numbers = json.dumps([one.number for one in group])
     db.conn.execute(
         "INSERT INTO notices (key, channel_id, guild_id, numbers, digest, version, created_at,"
@@ -134,6 +130,12 @@ def _add(db: Database, channel: ChannelSetting, group: list[Seen], now: float) -
         [key, place, channel.guild_id, numbers, card.digest, now, now],
     )
     enqueue(db, Effect(key, "discord.post", post.payload()), now)
+
+
+def _free_key(db: Database, base: str) -> str:
+    """The first that no effect had: notices are forgotten in time, what was posted never is."""
+    keys = (f"{base}:{count}" for count in itertools.count())
+    return next(key for key in keys if effects.row_of(db, key) is None)
 
 
 def _edit(db: Database, channel: ChannelSetting, notice: Notice, now: float) -> bool:

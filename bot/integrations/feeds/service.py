@@ -125,9 +125,18 @@ class Sources:
             failure = f"It could not be read ({type(error).__name__})."
         self._log(source, failure)
         if states[source] is not before:
-            await self._keeper.save(source, states[source])
+            await self._save(source, states[source])
         problem = Problem(source, source, 0, failure) if failure else None
         return Known(source, states[source].reading, reader.is_feed, problem)
+
+    async def _save(self, source: str, state: State) -> None:
+        """Keep it; what cannot be written stops no other source. Raises ``StoreError``."""
+        try:
+            await self._keeper.save(source, state)
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("what %s says could not be kept", source)
 
     def _log(self, source: str, failure: str) -> None:
         """Say once that a source fails, and once that it can be read again."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.community.words import ChannelSetting
-from bot.integrations.conversation.ledger import EDIT_EVERY_S, FRESH_S, GATHER_S
+from bot.integrations.conversation.ledger import EDIT_EVERY_S, FRESH_S, GATHER_S, NOTICES_S
 from tests.bot.integrations.conversation.parts import GUILD, MARKED, OURS, Origin, World, a_world
 from tests.fakes.github import FakeGitHub
 
@@ -170,6 +170,20 @@ async def test_news_on_an_old_notice_get_a_new_one(world: World) -> None:
     await world.event("discussion_comment.created", asked, "g3", said)
     await world.told()
     assert world.seen() == ["Why not?", "Why not?"]
+
+
+async def test_news_after_the_first_notice_is_forgotten_are_told_too(world: World) -> None:
+    asked = world.github.add_discussion(title="Why?", body="x")
+    await world.event("discussion.created", asked)
+    await world.told()
+    world.now[0] += NOTICES_S + 1
+    await world.talk.poll()  # forgets old notices; what was posted under their keys stays posted
+    said = world.github.comment(asked, "Still odd.", "bob")
+    await world.event("discussion_comment.created", asked, comment=said)
+    await world.told()
+    assert world.seen() == ["Why?", "Why?"]
+    (_, card) = world.discord.messages.values()
+    assert card.lines[-1] == "bob: Still odd."
 
 
 async def test_each_channel_hears_of_its_topic(world: World) -> None:

@@ -293,3 +293,21 @@ async def test_looking_does_not_hold_up_the_loop(store: Store, tmp_path: Path) -
         await asyncio.sleep(0.001)
         ticks += 1
     assert len((await look).articles) == 300 and ticks > 10
+
+
+async def test_what_of_a_source_cannot_be_kept_stops_no_other(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "a", "moe")
+    put(tmp_path / "b", "fp8")
+    sources = Sources(settings(tmp_path / "a", tmp_path / "b"), store, Library())
+    keep = sources._keeper.save
+
+    async def save(source: str, state: Any) -> None:
+        if source.endswith("/a"):
+            raise UnicodeError("half a character")
+        await keep(source, state)
+
+    monkeypatch.setattr(sources._keeper, "save", save)
+    assert titles(await sources.poll()) == ["moe", "fp8"]
+    assert len(await sources._keeper.load()) == 1
