@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.command import Command, answer
+from bot.integrations.discord_client.channels.needs import HISTORY, VIEW
+from bot.integrations.discord_client.channels.places import ClientPlaces
 from bot.integrations.discord_client.discussions.offer import with_offer
 from bot.integrations.discord_client.following import Following, ended_view
 from bot.integrations.discord_client.parts import DiscordParts
@@ -247,6 +249,9 @@ async def _search(
     client: K2CClient, row: StoredResult, place: Place, since: float
 ) -> Posted | None:
     """Our message there with that result's id that is not its progress message."""
+    lacking = ClientPlaces(lambda: client).lacking_of(str(place.channel_id), [VIEW, HISTORY])
+    if lacking:  # Discord may then show an empty channel, which says nothing
+        return _unseen(since, f"I lack {', '.join(lacking)}")
     try:
         async for message in _messages(client, place.channel_id, since - BEFORE_S):
             if _is_answer(message, row, client):
@@ -254,10 +259,14 @@ async def _search(
     except discord.NotFound:
         return None
     except discord.Forbidden as error:
-        if time.time() - since < NONCE_S:
-            return None
-        raise Unsure(f"I may not read there what I have posted: {error}") from error
+        return _unseen(since, str(error))
     return None
+
+
+def _unseen(since: float, why: str) -> None:
+    """While Discord knows the nonce it may be posted again; after that raises ``Unsure``."""
+    if time.time() - since >= NONCE_S:
+        raise Unsure(f"I may not read there what I have posted: {why}")
 
 
 def _is_answer(message: Any, row: StoredResult, client: K2CClient) -> bool:

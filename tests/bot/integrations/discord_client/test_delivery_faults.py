@@ -115,9 +115,12 @@ async def test_where_history_is_closed_the_nonce_alone_keeps_it_from_doubling(
         await once(world, jobs, "posted")
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["refused", "shown empty"])
 async def test_nobody_knows_and_nobody_can_look_then_the_page_is_what_there_is(
-    world: World, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+    world: World, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
+    world.fake.silent_history = silent
+    world.fake.nonce_window_s = 0.0
     monkeypatch.setattr(delivery, "TRIES_S", (0.4,))
     monkeypatch.setattr(delivery, "NONCE_S", 0.0)
     async with world.bot(COMMANDS):
