@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from bot.integrations.feeds.addresses import NotPublic, public_socket
+from bot.integrations.feeds.addresses import NotPublic, named_socket, public_socket
 
 LIMIT = 5 * 2**20  # bytes, unpacked
 TOTAL_S = 15.0
@@ -90,7 +90,7 @@ def _port(parts: Any) -> int | None:
 
 
 def _client(*, private: bool) -> aiohttp.ClientSession:
-    factory = None if private else public_socket
+    factory = named_socket if private else public_socket
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=1, force_close=True, socket_factory=factory),
         cookie_jar=aiohttp.DummyCookieJar(),

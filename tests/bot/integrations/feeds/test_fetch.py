@@ -87,6 +87,11 @@ async def test_a_name_that_leads_to_loopback_is_refused_unless_the_operator_name
     assert str(error) == "127.0.0.1 leads to a private address, which is not followed."
 
 
+async def test_a_named_host_at_a_clouds_service_is_not_asked() -> None:
+    error = await failure("http://169.254.169.254/latest/meta-data/")
+    assert str(error) == "169.254.169.254 leads to a private address, which is not followed."
+
+
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://x.org/", "http:///x", ""])
 async def test_a_redirect_to_no_web_address_is_refused(site: Web, target: str) -> None:
     url = site.serve("/feed", b"", status=302, Location=target)
