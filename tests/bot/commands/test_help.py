@@ -38,6 +38,17 @@ async def test_help_is_for_its_asker_and_has_nothing_to_share_or_change() -> Non
     assert any(isinstance(span, Code) and "/throughput gpu:" in span.text for span in shown)
 
 
+async def test_help_names_every_command_that_members_have() -> None:
+    from bot.commands import command_names
+
+    view = COMMAND.show(HelpRequest(), await run(HelpRequest(), PlainContext()))
+    shown = "".join(str(block) for block in view.blocks)
+    for name in command_names():
+        hidden = name in ("help", "selfcheck")  # the answer itself; the operator's own
+        assert (f"'/{name}'" in shown) != hidden, name
+    assert "/config" in shown and "/announce" in shown and "Post to Discussions" in shown
+
+
 async def test_help_reads_no_file_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     TOOL.prepare()
     monkeypatch.setattr("compute.help.load_site", lambda: pytest.fail("a file was read"))
