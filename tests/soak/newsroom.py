@@ -1,13 +1,19 @@
-"""Maintainers who write, change, withdraw and bring back articles, and what must come of it."""
+"""Maintainers who write, change, withdraw and bring back articles, readers who ask on GitHub, and
+what must come of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from tests.bot.end_to_end.world import KEY, MARKER, House
 from tests.fakes.discord.messages import Stored
@@ -15,9 +21,11 @@ from tests.fakes.github.world import SITE, Discussion
 
 PLACES = ("articles", "news", "forum")
 STATE = re.compile(r"State (\d+) of ([a-z]\d{3})")
+QUESTION = re.compile(r"\bq\d{3}\b")
 SLUG = re.compile(r"\b([a-z]\d{3})\b")
 TAGS = ("kernels", "inference", "attention", "question")
 CROSSPOSTED = 1 << 0
+SECOND_S = 1.0  # GitHub's times are whole seconds
 
 
 def topic_names() -> dict[str, str]:
@@ -47,7 +55,8 @@ class Newsroom:
     chance: random.Random
     written: dict[str, Written] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
-    may_delete: bool = False
+    asked: dict[str, bool] = field(default_factory=dict)  # whether it must be told of in Discord
+    lost_at: float = 0.0  # when the database was, of time.time
     topics: dict[str, str] = field(default_factory=topic_names)
 
     def publish(self, count: int) -> None:
@@ -77,13 +86,25 @@ class Newsroom:
             one.tags.add(self.chance.choice(TAGS))
         else:
             one.gone, one.was_seen = True, False
-            if self.may_delete and self.chance.random() < 0.5:
+            if self.lost_at and self.chance.random() < 0.5:
                 kind = "delete"
         self.counts[kind] += 1
         if kind == "delete":
             (self.house.articles / f"{one.slug}.md").unlink()
         else:
             self._save(one)
+
+    async def ask(self) -> None:
+        """Somebody begins a discussion; perhaps GitHub tells of it at once."""
+        name = f"q{len(self.asked):03}"
+        discussion = self.house.github.add_discussion(title=f"Why {name}?", body="Who knows?")
+        # A database that is lost knows neither what it told of nor what it did not come to.
+        self.asked[name] = bool(self.lost_at) and time.time() > self.lost_at + SECOND_S
+        self.counts["asked on GitHub"] += 1
+        if self.chance.random() < 0.5:
+            payload = self.house.github.event("discussion.created", discussion)
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                await self.house.deliver("discussion", "created", payload)
 
     def _save(self, one: Written) -> None:
         tags = f"[{', '.join(sorted(one.tags))}]" if one.tags else ""
@@ -171,7 +192,8 @@ class Verdict:
     def _nothing_else(self) -> None:
         """No post without a key, no thread of nothing, and nobody was told of trouble."""
         house = self.house
-        if len(house.github.discussions) != sum(map(len, self.discussions.values())):
+        ours = sum(map(len, self.discussions.values()))
+        if len(house.github.discussions) != ours + len(self.room.asked):
             self.wrong.append("a Discussion without a marker")
         keys = Counter(MARKER.findall(d.body)[0] for d in house.discussions())
         self.wrong += [f"{key} stands twice" for key, count in keys.items() if count > 1]
@@ -184,9 +206,15 @@ class Verdict:
                 self.wrong.append(f"{place}: {every} messages, {keyed} with a key")
             if place == "forum" and len(under) != keyed:
                 self.wrong.append(f"{place}: {len(under)} posts, {keyed} with a key")
-        for place in ("mods", "talk"):
-            if house.discord.channel_messages(house.discord.home.channel(place)):
-                self.wrong.append(f"a message in {place}")
+        if house.discord.channel_messages(house.discord.home.channel("mods")):
+            self.wrong.append("moderators were told of something")
+        talk = house.discord.channel_messages(house.discord.home.channel("talk"))
+        told: Counter[str] = Counter()
+        for message in talk:
+            told.update(set(QUESTION.findall(str(message.json["components"]))))
+        for name, must in self.room.asked.items():
+            if told[name] > 1 or (must and not told[name]):
+                self.wrong.append(f"{name} is told of {told[name]} times")
 
 
 def _slug(text: str) -> str:

@@ -110,6 +110,8 @@ async def live(room: Newsroom, number: int) -> None:
             room.change()
             await told(house)
         await asyncio.sleep(chance.uniform(*LIFE_S) / 2)
+        if chance.random() < 0.3:
+            await room.ask()
         if chance.random() < 0.1:
             house.discord.gateway.drop()
     await house.kill()
@@ -149,7 +151,7 @@ async def test_fifty_kills_and_a_lost_database_lose_and_double_nothing(tmp_path:
             if number == KILLS // 2:
                 house.lose_database()
                 await house.configure()
-                room.may_delete = True
+                room.lost_at = time.time()
         github.on = discord.on = False
         wrong = await settle(room)
         report(room, github.counts, discord.counts, time.monotonic() - began)
