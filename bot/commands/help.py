@@ -6,7 +6,6 @@ from bot.command import Command
 from bot.view import Block, Bold, Code, Heading, Note, Text, View
 from compute.help import TOOL, HelpRequest, HelpResult
 
-
 ALSO = (
     ("articles", "what the community wrote, by topic or by words"),
     ("topics", "what it writes about"),

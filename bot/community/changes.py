@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.community.rules import Key, key_of
+from bot.community.rules import WITHOUT_TOPIC, Key, key_of
 from bot.community.topics import topic_words
 from bot.community.words import (
     CategorySetting,
@@ -56,7 +56,8 @@ def setting_words(setting: Setting, names: Names) -> str:
     match setting:
         case ChannelSetting():
             where = channel_name(setting.channel_id, names)
-            return f"{setting.purpose} in {where}: {detail_words(setting, names)}"
+            detail = detail_words(setting, names)
+            return f"{setting.purpose} in {where}{f': {detail}' if detail else ''}"
         case RoleSetting(purpose="ping"):
             who = role_name(setting.role_id, names)
             return f"ping of {who}: {topic_words(setting.topic)}"
@@ -73,6 +74,8 @@ def detail_words(setting: Setting, names: Names) -> str:
     """What can change while the setting is still about the same."""
     match setting:
         case ChannelSetting():
+            if setting.purpose in WITHOUT_TOPIC:
+                return ""
             thread = ", with a thread" if setting.thread else ""
             return f"{topic_words(setting.topic)}{thread}"
         case RoleSetting():
@@ -81,6 +84,11 @@ def detail_words(setting: Setting, names: Names) -> str:
             return setting.category
         case LimitSetting():
             return limit_words(setting)
+
+
+def counted(number: int) -> str:
+    """ "1 setting", "2 settings"."""
+    return f"{number:,} {'setting' if number == 1 else 'settings'}"
 
 
 def limit_words(setting: LimitSetting) -> str:

@@ -5,6 +5,7 @@ Names in the file are for people; ids count. Keys of endpoints are never in it.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -92,10 +93,13 @@ class Document(_Row):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whether a channel or a role is in the server."""
+    """Whether a channel or a role is in the server; the categories on GitHub, none while they are
+    not known.
+    """
 
     channel: Callable[[str], bool]
     role: Callable[[str], bool]
+    categories: tuple[str, ...] = ()
 
 
 def export_settings(
@@ -179,22 +183,36 @@ def _check(path: str, setting: Setting, known: Known) -> None:
             f"{path}.channel: there is no channel {setting.channel_id} in this server that I can "
             "see."
         )
+    if isinstance(setting, CategorySetting) and known.categories:
+        _check_category(path, setting.category, known.categories)
     role_id = setting.role_id if isinstance(setting, RoleSetting | LimitSetting) else ""
     if role_id and not known.role(role_id):
         raise Refused(f"{path}.role: there is no role {role_id} in this server.")
 
 
+def _check_category(path: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 3, 0.3) or known[:3]
+        sentence = f"{path}.category: GitHub Discussions has no category {name[:80]}."
+        raise Refused(sentence, nearest=tuple(near))
+
+
 def _problems(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=True, include_input=False)
-    words = [f"{_path(problem['loc'])}: {_sentence(problem)}" for problem in problems]
+    words = [_problem(problem) for problem in problems]
     more = f" And {len(words) - MAX_PROBLEMS} more." if len(words) > MAX_PROBLEMS else ""
     return "\n".join(("The file cannot be taken.", *words[:MAX_PROBLEMS])) + more
+
+
+def _problem(problem: Any) -> str:
+    path = _path(problem["loc"])
+    return f"{path}: {_sentence(problem)}" if path else f"It {_sentence(problem)}"
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
     """ "channels[2].topic"; a key from the file is cut, as it may be anything."""
     made = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:40]}" for part in loc)
-    return made.removeprefix(".") or "the file"
+    return made.removeprefix(".")
 
 
 def _sentence(problem: Any) -> str:
@@ -210,6 +228,8 @@ def _sentence(problem: Any) -> str:
             return "must be an id: digits in quotes."
         case "json_invalid":
             return f"is no JSON ({context.get('error')})."
+        case "model_type":
+            return "is not as /config export makes it."
         case "too_long":
             return f"has more than {context.get('max_length')} entries."
     return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."

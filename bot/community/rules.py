@@ -19,6 +19,7 @@ from compute.tool import Refused
 MAX_SETTINGS = 200  # of one server; with ten topics and five purposes few need forty
 MAX_RUNS = 10_000
 MAX_CATEGORY = 100
+WITHOUT_TOPIC = ("moderators", "commands")  # purposes of channels
 
 Key = tuple[str, ...]
 
@@ -66,7 +67,7 @@ def checked(setting: Setting) -> Setting:
 
 def _check_channel(setting: ChannelSetting) -> None:
     _check_topic(setting.topic)
-    if setting.topic and setting.purpose in ("moderators", "commands"):
+    if setting.topic and setting.purpose in WITHOUT_TOPIC:
         raise Refused(f"A topic means nothing for {setting.purpose}; leave it out.", field="topic")
     if setting.thread and setting.purpose != "announcements":
         raise Refused(

@@ -69,8 +69,8 @@ CHANNEL = {"purpose": "announcements", "channel": "10"}
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ([], "the file: "),
-        ("x", "the file: "),
+        ([], "It is not as /config export makes it."),
+        ("x", "It is not as /config export makes it."),
         ({}, "format: is missing"),
         ({"format": "k2c-config", "version": "1"}, "version: must be 1"),
         ({"format": "k2c-config", "version": 1, "x" * 5000: 1}, "x: is nothing that I know"),
@@ -120,3 +120,14 @@ def test_nearest_topics_are_offered() -> None:
     with pytest.raises(Refused) as refused:
         take(with_row("channels", **CHANNEL, topic="agent"))
     assert refused.value.refusal.nearest[0] == "agents"
+
+
+def test_a_category_that_github_does_not_have_is_refused_where_they_are_known() -> None:
+    document = with_row("categories", topic="rag", category="Kernals")
+    assert take(document)  # while GitHub does not answer the word is taken
+    known = Known(KNOWN.channel, KNOWN.role, ("General", "Kernels"))
+    with pytest.raises(
+        Refused, match=r"categories\[0\].category: .*no category Kernals"
+    ) as refused:
+        import_settings(json.dumps(document).encode(), HOME, known)
+    assert refused.value.refusal.nearest == ("Kernels",)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.community import service
+from bot.community.changes import setting_words
 from bot.community.service import CommunityBook
 from bot.community.words import (
     CategorySetting,
@@ -200,3 +201,17 @@ async def test_an_import_waits_over_a_restart_in_its_own_server_and_counts_once(
     token = await again.keep_import(HOME, [])
     again.clock = lambda: 4e9
     assert await again.apply_import(HOME, token, MOD) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (ChannelSetting(HOME, "moderators", "10"), "moderators in #10"),
+        (ChannelSetting(HOME, "commands", "10"), "commands in #10"),
+        (ChannelSetting(HOME, "results", "10"), "results in #10: all topics"),
+        (ChannelSetting(HOME, "announcements", "10", "rag", thread=True),
+         "announcements in #10: Retrieval & RAG, with a thread"),
+    ],
+)  # fmt: skip
+def test_a_setting_says_its_topic_where_it_may_have_one(setting: Setting, words: str) -> None:
+    assert setting_words(setting, lambda id: "") == words

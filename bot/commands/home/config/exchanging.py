@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bot.commands.home.config.words import GONE, by_of, grants, names_in
-from bot.community.changes import Change, Names, by_key, change_words, changes_between
+from bot.community.changes import Change, Names, by_key, change_words, changes_between, counted
 from bot.community.exchange import Known, export_settings, import_settings
+from bot.community.words import CategorySetting
 from bot.guild_command import (
     Caller,
     GuildHouse,
@@ -32,7 +33,7 @@ async def export(house: GuildHouse, caller: Caller, values: Mapping[str, Value])
     settings = house.community.settings(caller.guild_id)
     names = names_in(house, caller.guild_id)
     content = export_settings(settings, caller.guild_id, caller.guild_name, names, time.time())
-    head = Heading((Bold(f"{len(settings)} settings of {caller.guild_name}"),))
+    head = Heading((Bold(f"{counted(len(settings))} of {caller.guild_name}"),))
     note = Note(("Change it and give it back with /config import. Keys are not in it.",))
     return Said(View((head, note)), files=((FILE_NAME, content),))
 
@@ -79,7 +80,9 @@ def _known(house: GuildHouse, caller: Caller) -> Known:
         named = house.places.name_of(caller.guild_id, id) or id == caller.guild_id
         return id in before or (bool(named) and not is_channel(id))
 
-    return Known(channel, role)
+    kept = (setting.category for setting in settings if isinstance(setting, CategorySetting))
+    known = house.categories()
+    return Known(channel, role, (*known, *kept) if known else ())
 
 
 def _counted(changes: Sequence[Change]) -> str:
@@ -88,7 +91,7 @@ def _counted(changes: Sequence[Change]) -> str:
     changed = len(changes) - new - removed
     counts = ((new, "set"), (changed, "changed"), (removed, "removed"))
     words = ", ".join(f"{number} {word}" for number, word in counts if number)
-    return f"This file would change {len(changes)} settings: {words}"
+    return f"This file would change {counted(len(changes))}: {words}"
 
 
 def _listed(changes: Sequence[Change], names: Names) -> tuple[Span, ...]:
@@ -107,7 +110,7 @@ async def apply(house: GuildHouse, caller: Caller, pressed: Pressed) -> Said:
     if made is None:
         return _over("This import is over: it was applied, discarded, or is older than a day.")
     after = [change.after for change in made if change.after is not None]
-    head = Heading((Bold(f"Applied: {len(made)} settings are as in the file."),))
+    head = Heading((Bold(f"Applied: {counted(len(made))} changed as the file says."),))
     return Said(View((head, *await grants(house, guild_id, after)), tone="notice"), in_place=True)
 
 

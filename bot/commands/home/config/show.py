@@ -56,7 +56,8 @@ async def overview(house: GuildHouse, caller: Caller, first: str = "") -> Said:
     blocks += await _held(house, settings, names)
     if len(settings) + len(endpoints) > PER_MENU * len(EDITS):
         blocks.append(Note(("The menus end here; Export and /config import change the rest.",)))
-    blocks += [Button("Export", EXPORT), Button("History", HISTORY)]
+    blocks += [Button("Export", EXPORT)] if settings else []
+    blocks.append(Button("History", HISTORY))
     return Said(View(tuple(blocks)), menus=_menus(settings, endpoints, names))
 
 

@@ -70,7 +70,7 @@ async def waiting(house: GuildHouse, channel_id: str) -> int:
 
 def _grant(name: str, missing: Sequence[str], posts: int) -> tuple[Span, ...]:
     if GONE in missing:
-        wait = f" It has {_posts(posts)}." if posts else ""
+        wait = f" {posts:,} {'post waits' if posts == 1 else 'posts wait'}." if posts else ""
         return (
             Bold(f"#{name}"),
             ": I cannot see it. It was deleted, or I lack View Channel there. The setting is kept "
@@ -81,4 +81,4 @@ def _grant(name: str, missing: Sequence[str], posts: int) -> tuple[Span, ...]:
 
 
 def _posts(posts: int) -> str:
-    return "1 waiting post" if posts == 1 else f"{posts:,} waiting posts"
+    return "waiting post" if posts == 1 else f"{posts:,} waiting posts"

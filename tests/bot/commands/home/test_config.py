@@ -155,4 +155,4 @@ async def test_what_was_removed_meanwhile_is_gone_already(house: GuildHouse) -> 
         said = await press(house, MOD, Pressed("cfgedit", "x" * 22, "y" * 22))
         assert "gone already" in text_of(said) and said.in_place
     assert isinstance(said.view, View)
-    assert [b.label for b in said.view.blocks if isinstance(b, Button)] == ["Export", "History"]
+    assert [b.label for b in said.view.blocks if isinstance(b, Button)] == ["History"]
