@@ -23,7 +23,7 @@ def test_a_refusal_keeps_all_that_the_person_needs() -> None:
         "our_fault": False,
         "fixes": (
             {"label": "Use 2 GPUs", "changes": {"n_gpus": 2}, "detail": "", "optional": False,
-                 "in_place": False},
+                 "in_place": False, "group": ""},
         ),
     }  # fmt: skip
     assert str(error) == error.message == "No."

@@ -55,6 +55,7 @@ async def test_a_refusal_names_nearest_values_and_changes_that_would_work(pages:
             "detail": "",
             "optional": False,
             "in_place": False,
+            "group": "",
         }
     ]
 
