@@ -17,6 +17,7 @@ from bot.view import Chart, Heading, Note, Table, Text, View, plain
 from compute.bench import TOOL
 from compute.bench.request import BenchRequest
 from compute.bench.result import BenchResult, Checked, Compiled, Implementation
+from compute.tool import Refused
 from tests.compute.bench.parts import H100, four, result, row
 
 PHONE_COLUMNS = 36
@@ -255,3 +256,5 @@ def test_the_subcommands_answer_wrong_words_with_exit_code_2(
     assert words(["compare", "/nowhere/a.json", "/nowhere/b.json"]) == 2
     assert words(["--suite", "smoke", "nosuchop"]) == 2
     assert "I don't know nosuchop" in capsys.readouterr().err
+    with pytest.raises(Refused, match="I don't know that operator"):
+        words(["tune", "nosuchop"])
