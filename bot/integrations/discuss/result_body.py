@@ -6,7 +6,7 @@ import io
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -19,7 +19,7 @@ from bot.runner import Outcome
 from bot.view import Anchor, Block, Bold, Button, Chart, Heading, Link, Note, Span, View, plain
 
 TITLE = 120  # characters of a suggested title
-BARS_WIDTH = 76
+BARS_WIDTH = 100  # as wide as GitHub shows without scrolling; a row is as long as it needs
 DROPPED = "*Its assumptions are too long for a Discussion; the Assumptions button has them.*"
 CUT = "*The rest is too long for a Discussion.*"
 
@@ -52,6 +52,11 @@ def title_of(command: Command, view: View) -> str:
     title = " ".join(f"{command.name.capitalize()}: {said}".split())
     if len(title) <= TITLE:
         return title
+    ends = (title[:TITLE].rpartition(end)[0] for end in (" · ", "; ", " ("))
+    whole = [part for part in ends if part.count("(") == part.count(")")]
+    part = max(whole, key=len, default="")  # a whole part of it rather than half of the next
+    if len(part) > TITLE // 3:
+        return part
     return f"{title[:TITLE].rpartition(' ')[0] or title[:TITLE]}…"
 
 
@@ -124,9 +129,8 @@ def _bars(chart: Chart) -> str:
 
     out = io.StringIO()
     console = Console(file=out, width=BARS_WIDTH, color_system=None, legacy_windows=False)
-    print_view(console, View((chart,)))
-    lines = [line.rstrip() for line in out.getvalue().splitlines()]
-    return "\n".join(lines[1:] if len(lines) > 1 else lines)
+    print_view(console, View((replace(chart, title=""),)))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 
 def _details(command: Command, outcome: Outcome, base_url: str) -> list[str]:

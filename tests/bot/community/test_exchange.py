@@ -126,8 +126,7 @@ def test_a_category_that_github_does_not_have_is_refused_where_they_are_known() 
     document = with_row("categories", topic="rag", category="Kernals")
     assert take(document)  # while GitHub does not answer the word is taken
     known = Known(KNOWN.channel, KNOWN.role, ("General", "Kernels"))
-    with pytest.raises(
-        Refused, match=r"categories\[0\].category: .*no category Kernals"
-    ) as refused:
+    with pytest.raises(Refused, match="no category Kernals") as refused:
         import_settings(json.dumps(document).encode(), HOME, known)
-    assert refused.value.refusal.nearest == ("Kernels",)
+    assert refused.value.message.startswith("categories[0].category: ")
+    assert refused.value.refusal.nearest[0] == "Kernels"

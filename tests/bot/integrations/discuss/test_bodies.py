@@ -183,3 +183,28 @@ def test_a_title_is_made_of_the_first_words() -> None:
     )
     assert chat_title(chat("")) == "From #general"
     assert len(chat_title(chat("x" * 400))) == 100
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("Buy it: $493 a month from QuickSilver Pro; self-hosting from $2,467 a month "
+         "(2x RTX PRO 6000 Blackwell, $1,402-$4,424)",
+         "Pace: Buy it: $493 a month from QuickSilver Pro; self-hosting from $2,467 a month"),
+        ("A " + "word " * 40, "Pace: A " + "word " * 22 + "…"),
+        ("Short (whole; even so)", "Pace: Short (whole; even so)"),
+    ],
+)  # fmt: skip
+def test_a_title_that_is_too_long_ends_with_a_whole_part(said: str, title: str) -> None:
+    made = title_of(pace.command(), View((Heading((said,)),)))
+    assert made == title.replace(" …", "…") and len(made) <= 121
+
+
+async def test_every_bar_and_every_title_is_whole() -> None:
+    command = load_commands()["cost"]
+    inputs = {"model": "openai/gpt-oss-120b", "requests_per_day": 200_000, "input": 1200}
+    body = result_body(command, await outcome_of(command, inputs), TELLING)
+    bars = [line for line in body.splitlines() if "██" in line]
+    assert bars and not any("█…" in line for line in bars)
+    fences = re.findall(r"```text\n(.*)", body)
+    assert not any(first.startswith(("for ", "is ", "used")) for first in fences)
