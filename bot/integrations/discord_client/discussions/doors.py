@@ -12,7 +12,7 @@ from typing import Any
 
 import discord
 
-from bot.discussing import Asked, Discusses, Poster
+from bot.discussing import Asked, Chat, Discusses, Poster
 from bot.integrations.discord_client.answers import Answers
 from bot.integrations.discord_client.discussions.forms import discuss_form, read_wish, told
 from bot.integrations.discord_client.discussions.links import Behind, PostedLinks
@@ -141,9 +141,8 @@ class Discuss:
         discussing = await self._allowed(reply)
         if discussing is None:
             return
-        chat = await discussing.chat_of(token)
+        chat = await self._kept(reply, discussing, token)
         if chat is None:
-            await reply.answer(notice(FORGOTTEN), private=True)
             return
         before = await discussing.state_of_chat(chat.message.id)
         if await self._told_already(reply, before):
@@ -160,13 +159,20 @@ class Discuss:
         discussing = await self._allowed(reply)
         if discussing is None:
             return
-        chat = await discussing.chat_of(token)
+        chat = await self._kept(reply, discussing, token)
         if chat is None:
-            await reply.answer(notice(FORGOTTEN), private=True)
             return
         data: Any = reply.interaction.data
         work = discussing.post_chat(chat, read_wish(data), poster_of(reply.interaction))
         await self._post(reply, discussing, work)
+
+    async def _kept(self, reply: Reply, discussing: Discusses, token: str) -> Chat | None:
+        """The message kept under ``token``, chosen in this server; else they are told to choose."""
+        chat = await discussing.chat_of(token)
+        if chat is not None and chat.guild_id == str(reply.interaction.guild_id):
+            return chat
+        await reply.answer(notice(FORGOTTEN), private=True)
+        return None
 
     async def _allowed(self, reply: Reply) -> Discusses | None:
         """Who posts, if this person may here; else they are told why not."""
@@ -187,7 +193,8 @@ class Discuss:
 
     async def _not_postable(self, reply: Reply, row: StoredResult) -> bool:
         command = self._parts.commands.get(row.tool)
-        if command is not None and is_postable(command):
+        elsewhere = row.guild_id not in ("", str(reply.interaction.guild_id))
+        if command is not None and is_postable(command) and not elsewhere:
             return False
         await reply.answer(notice(OWN), private=True)
         return True

@@ -10,6 +10,7 @@ import pytest
 from bot.outbox import Later
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.discussing import Posting
+from tests.bot.integrations.discord_client.homes import two_homes
 from tests.bot.integrations.discord_client.messages import custom_ids, labels, links
 from tests.bot.integrations.discuss.github import until
 from tests.fakes.discord import FakeDiscord, Reply
@@ -164,6 +165,28 @@ async def test_a_token_that_is_not_known_is_answered_with_a_sentence(posting: Po
             crafted = f"k2c:{action}:{token[::-1]}"
             reply = await posting.member().press_unseen(preview.message, crafted)
             assert "Choose it again" in reply.text
+
+
+async def test_what_was_said_in_one_home_server_is_not_posted_from_another(
+    posting: Posting,
+) -> None:
+    other = two_homes(posting.world)
+    async with posting.bot():
+        moderator = posting.world.fake.user("mod", roles=("moderators",))
+        answer = await posting.asked()
+        answer_id = custom_ids(answer.message)[0].split(":")[2]
+        said = await posting.world.fake.user("bob").say("why?")
+        preview = await chosen(posting, said)
+        token = custom_ids(preview.message)[0].split(":")[2]
+        there = await moderator.slash("pace", {"gpu": "h100"}, guild=other)
+        await there.edited()
+        for action in ("chat", "say"):
+            reply = await moderator.press_unseen(there.message, f"k2c:{action}:{token}")
+            assert "Choose it again" in reply.text
+        for action in ("discuss", "post"):
+            reply = await moderator.press_unseen(there.message, f"k2c:{action}:{answer_id}")
+            assert "no answer that could be posted" in reply.text
+        assert posting.github.tries == 0 and not posting.github.posts
 
 
 async def test_a_message_without_words_has_nothing_to_post_and_files_are_named(
