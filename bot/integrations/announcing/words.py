@@ -47,7 +47,7 @@ def discussion_view(
     where = _where(discord)
     if withdrawn:
         gone = Text((Bold("Withdrawn."), f" {GONE} {STAYS}"))
-        return View((gone, *([Text(("It was in ", *where, "."))] if where else [])), "notice")
+        return View((gone, *([Text(("In ", *where, "."))] if where else [])), "notice")
     facts = _facts(article, topic, read=" min read", dated=True)
     blocks: list[Block] = [Text((_fitting(article.summary),))] if article.summary else []
     blocks.append(Text((Anchor("Read the article", article.url),)))
