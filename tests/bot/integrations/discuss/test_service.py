@@ -46,11 +46,12 @@ async def test_two_forms_sent_at_once_post_once_and_over_no_limit(place: Place) 
         rows = [await made.result(gpus=n) for n in (1, 2, 3, 4)]
         posts = [made.discussing.post_result(row, WISH, ALICE) for row in (*rows, rows[0])]
         asked = await asyncio.gather(*posts)
-        states = [one.state for one in asked]
-        assert states == ["posting", "posting", "refused", "refused", "posting"]
-        assert asked[0].key == asked[4].key
-        await made.end_of(asked[1])
-        await until(lambda: len(place.github.posts) == 2)
+        under_way = {one.key for one in asked if one.state == "posting"}
+        assert len(under_way) == 2, "whichever came first"
+        assert asked[0].state == asked[4].state and asked[0].key == asked[4].key
+        for key in under_way:
+            await made.discussing.ended(key, 10.0)
+        assert len(place.github.posts) == 2
 
 
 async def test_every_limit_counts_and_is_over_when_its_time_is(place: Place) -> None:
