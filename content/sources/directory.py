@@ -13,11 +13,16 @@ from content.sources.layout import ENDINGS, POSTS, articles_among, enters, posts
 MAX_FILES = 50_000
 MAX_DEPTH = 12
 MAX_FILE = 4 * 2**20  # bytes; the longest article of a site is a tenth of that
+NO_STAMP = (0, 0, 0)  # of a file that vanished; no file has it
 HEAD = 65_536  # bytes read of each: front matter lies at the head
 
 
 class Refusal(Exception):
     """Why a file or directory is not read, as a sentence."""
+
+
+class Vanished(Exception):
+    """A file was listed and is not there any more; the next look says whether it comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ def _walk(
                     yield _seen(root, one, where)
                 except Refusal as error:
                     refused.append((where, str(error)))
+                except FileNotFoundError:  # somebody checks out another version just now
+                    yield Seen(where, one.path, NO_STAMP)
 
 
 def _seen(root: Path, one: os.DirEntry[str], where: str) -> Seen:
@@ -104,12 +111,14 @@ def _seen(root: Path, one: os.DirEntry[str], where: str) -> Seen:
 
 
 def read_head(path: str) -> bytes:
-    """The first 64 KiB, cut at a line. Raises ``Refusal``."""
+    """The first 64 KiB, cut at a line. Raises ``Refusal`` and ``Vanished``."""
     try:
         # Another file may stand there by now: no link is followed, no pipe waited for.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(handle, "rb") as file:
             head = file.read(HEAD)
+    except FileNotFoundError:
+        raise Vanished(path) from None
     except OSError as error:
         raise Refusal(f"It cannot be read: {error.strerror}.") from None
     return head if len(head) < HEAD else head[: head.rfind(b"\n") + 1] or head

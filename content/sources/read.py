@@ -9,7 +9,14 @@ from pathlib import Path
 
 from content.site import load_site
 from content.sources.article import Article, Problem
-from content.sources.directory import Refusal, Seen, list_articles, read_head
+from content.sources.directory import (
+    NO_STAMP,
+    Refusal,
+    Seen,
+    Vanished,
+    list_articles,
+    read_head,
+)
 from content.sources.fields import Entry, Place, article_of
 from content.sources.front_matter import read_front_matter
 from content.sources.topics import Topics, topics_of
@@ -71,7 +78,7 @@ def scan_directory(directory: Path, source: str, site_url: str, cache: Cache) ->
     for seen in listing.files:
         known = cache.parsed.get(seen.where)
         if known is None or known[0] != seen.stamp:
-            known = (seen.stamp, _parse(seen, Place(source, seen.where, site_url)))
+            known = _parse(seen, Place(source, seen.where, site_url))
         fresh[seen.where] = known
     refused = [Problem(source, where, 0, sentence) for where, sentence in listing.refused]
     there = fresh.keys() | {problem.where for problem in refused}
@@ -85,11 +92,16 @@ def scan_directory(directory: Path, source: str, site_url: str, cache: Cache) ->
     return Scan(entries, (*problems, *refused), broken)
 
 
-def _parse(seen: Seen, place: Place) -> Parsed:
+def _parse(seen: Seen, place: Place) -> tuple[tuple[int, int, int], Parsed]:
+    """What the file says and its stamp. One that vanished since it was listed is no complaint: it
+    counts as one that cannot be read now, and the next look says whether it is gone.
+    """
     try:
-        return parse_file(read_head(seen.path), place)
+        return seen.stamp, parse_file(read_head(seen.path), place)
     except Refusal as error:
-        return Parsed(None, (Problem(place.source, place.where, 0, str(error)),))
+        return seen.stamp, Parsed(None, (Problem(place.source, place.where, 0, str(error)),))
+    except Vanished:
+        return NO_STAMP, Parsed(None)
 
 
 def read_directory(

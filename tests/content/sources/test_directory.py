@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from content.sources import read
+from content.sources import directory, read
 from content.sources.directory import MAX_FILE, Refusal, read_head
 from content.sources.layout import articles_among
 from content.sources.read import Cache, read_directory, scan_directory
@@ -81,6 +81,34 @@ def test_a_file_that_breaks_keeps_what_it_said_last(tmp_path: Path) -> None:
     assert scan.broken == {"a.md"} and len(scan.problems) == 1
     file.unlink()
     assert scan_directory(tmp_path, "s", SITE, cache).entries == ()
+
+
+@pytest.mark.parametrize("when", ["listed", "asked"])
+def test_a_file_that_vanishes_during_a_look_is_neither_reported_nor_gone_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    cache = Cache()
+    put(tmp_path, "moe.md")
+    file = put(tmp_path, "fp8.md")
+    scan_directory(tmp_path, "here", SITE, cache)
+    put(tmp_path, "fp8.md", "summary: anew")
+    name, module = ("list_articles", read) if when == "listed" else ("_seen", directory)
+    ask = getattr(module, name)
+
+    def vanishing(*given: object) -> object:
+        if when == "asked":
+            file.unlink(missing_ok=True)
+        answer = ask(*given)
+        file.unlink(missing_ok=True)
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, vanishing)
+        scan = scan_directory(tmp_path, "here", SITE, cache)
+    assert [entry.article.where for entry in scan.entries] == ["fp8.md", "moe.md"]
+    assert scan.broken == {"fp8.md"} and scan.problems == ()
+    gone = scan_directory(tmp_path, "here", SITE, cache)
+    assert [entry.article.where for entry in gone.entries] == ["moe.md"] and not gone.broken
 
 
 def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
