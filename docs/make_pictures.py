@@ -17,7 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from bot.command import answer
+from community_pictures import announcement, config_show, discussion_page
+
+from bot.command import Command, answer
 from bot.commands import load_command
 from bot.render import drawing
 from bot.render.discord import Shown, payload
@@ -52,6 +54,7 @@ PROFILES = {
 DEMANDS = tuple(10 ** (place / 50) for place in range(-85, 101))  # 0.02 to 100 replicas
 THEMES: tuple[Theme, ...] = ("dark", "light")
 WIDTHS = {"": 660, "-phone": 400}
+DISCUSSION_WIDTH = 800
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--hide-scrollbars", "--force-device-scale-factor=2",
@@ -69,13 +72,15 @@ small { color: #949ba4; font-size: 12px; display: block }
 img { width: 100%; max-width: 550px; border-radius: 8px; margin: 8px 0 2px; display: block }
 button { background: #4e5058; color: #fff; border: 0; border-radius: 8px; padding: 8px 14px;
          margin: 6px 8px 0 0; font: 14px 'DejaVu Sans', sans-serif; }
+.menu { background: #1e1f22; border-radius: 8px; padding: 8px 12px; margin-top: 8px;
+        color: #949ba4; display: flex; justify-content: space-between; max-width: 400px }
 .primary { background: #5865f2 } .danger { background: #da373c } a { color: #00a8fc }
 """
-TEXT, MEDIA, ROW, BUTTON, CONTAINER = 10, 12, 1, 2, 17  # Discord's component types
+TEXT, MEDIA, ROW, BUTTON, SELECT, CONTAINER = 10, 12, 1, 2, 3, 17  # Discord's component types
 
 
-async def view_of(name: str, inputs: Mapping[str, Any]) -> View:
-    """The whole answer of the command ``name`` to ``inputs``, as every door would show it."""
+async def outcome_of(name: str, inputs: Mapping[str, Any]) -> tuple[Command, Outcome]:
+    """The command ``name`` and how its run ended."""
     command = load_command(name)
     context = LocalContext("https://huggingface.co")
     result_id = "examples-are-not-kept0"
@@ -87,7 +92,7 @@ async def view_of(name: str, inputs: Mapping[str, Any]) -> View:
         outcome = Outcome(result_id, command.tool, inputs, None, None, refused.refusal)
     finally:
         await context.close()
-    return answer(command, outcome)
+    return command, outcome
 
 
 def utilization_over_demand() -> Chart:
@@ -126,7 +131,12 @@ def page_of(view: View) -> str:
     chart = next(iter(view.charts()), None)
     picture = drawing.draw(chart) if chart is not None else None
     shown = Shown("examples-are-not-kept0", "https://k2c.example.org", public=True, png=picture)
-    body = "".join(parts(payload(view, shown)["components"], picture))
+    return page_with(payload(view, shown)["components"], picture)
+
+
+def page_with(components: list[dict[str, Any]], picture: bytes | None = None) -> str:
+    """Components as one HTML page."""
+    body = "".join(parts(components, picture))
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{body}"
 
 
@@ -143,6 +153,8 @@ def parts(components: list[dict[str, Any]], picture: bytes | None) -> Iterator[s
                 yield f"<div>{markdown(part['content'])}</div>"
             case kind if kind == MEDIA and picture is not None:
                 yield f"<img src='data:image/png;base64,{base64.b64encode(picture).decode()}'>"
+            case kind if kind == SELECT:
+                yield f"<div class=menu>{html.escape(part['placeholder'])}<span>⌄</span></div>"
             case kind if kind == BUTTON:
                 style = {1: "primary", 4: "danger"}.get(part["style"], "")
                 arrow = " ↗" if part["style"] == 5 else ""
@@ -200,9 +212,13 @@ def main() -> None:
     for theme in THEMES:
         (PICTURES / f"utilization-{theme}.png").write_bytes(drawing.draw(chart, theme))
     for name, inputs in EXAMPLES.items():
-        page = page_of(asyncio.run(view_of(name.partition("-")[0], inputs)))
+        page = page_of(answer(*asyncio.run(outcome_of(name.partition("-")[0], inputs))))
         for suffix, width in WIDTHS.items():
             photograph(page, PICTURES / f"{name}{suffix}.png", width)
+    photograph(page_of(announcement()), PICTURES / "announcement.png", WIDTHS[""])
+    photograph(page_with(asyncio.run(config_show())), PICTURES / "config-show.png", WIDTHS[""])
+    posted = asyncio.run(outcome_of("throughput", EXAMPLES["throughput"]))
+    photograph(discussion_page(*posted), PICTURES / "discussion.png", DISCUSSION_WIDTH)
 
 
 if __name__ == "__main__":
