@@ -206,15 +206,15 @@ class Verdict:
                 self.wrong.append(f"{place}: {every} messages, {keyed} with a key")
             if place == "forum" and len(under) != keyed:
                 self.wrong.append(f"{place}: {len(under)} posts, {keyed} with a key")
-        if house.discord.channel_messages(house.discord.home.channel("mods")):
-            self.wrong.append("moderators were told of something")
+        for told in house.discord.channel_messages(house.discord.home.channel("mods")):
+            self.wrong.append(f"moderators were told: {told.json['components']}")
         talk = house.discord.channel_messages(house.discord.home.channel("talk"))
-        told: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for message in talk:
-            told.update(set(QUESTION.findall(str(message.json["components"]))))
+            counts.update(set(QUESTION.findall(str(message.json["components"]))))
         for name, must in self.room.asked.items():
-            if told[name] > 1 or (must and not told[name]):
-                self.wrong.append(f"{name} is told of {told[name]} times")
+            if counts[name] > 1 or (must and not counts[name]):
+                self.wrong.append(f"{name} is told of {counts[name]} times")
 
 
 def _slug(text: str) -> str:
