@@ -14,7 +14,7 @@ GAP = 2
 NAME_COLUMNS = 14  # a fact's name; longer ones are shortened so that values keep their room
 LABEL_COLUMNS = 8  # what a table's first column keeps when the numbers need the room
 
-_NUMBER = re.compile(r"[~<>]?[-+$]?\d[\d,.]*\s?\S{0,6}")
+_NUMBER = re.compile(r"[~<>≈±]?[-+−]?[$€]?\d[\d,.–-]*\s?\S{0,8}")
 
 
 def facts_lines(facts: Facts, width: int = CODE_COLUMNS) -> list[str]:
@@ -37,7 +37,7 @@ def table_lines(table: Table, width: int = CODE_COLUMNS) -> list[str]:
     for gap in (GAP, 1):
         widths = _widths(head, rows, width, gap)
         if widths is not None:
-            right = [_is_numeric([row[place] for row in rows]) for place in range(len(head))]
+            right = [is_numeric([row[place] for row in rows]) for place in range(len(head))]
             return title + [_line(row, widths, right, gap) for row in [head, *rows]]
     return title + [line for row in rows for line in _stacked(head, row, width)]
 
@@ -59,7 +59,8 @@ def _widths(
     return widths
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Whether most of a column's filled cells are numbers, which stand at its right."""
     filled = [cell for cell in cells if cell]
     return bool(filled) and sum(bool(_NUMBER.fullmatch(c)) for c in filled) * 2 > len(filled)
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+from bot.render.columns import is_numeric
 from bot.render.markup import visible, web_address
 from bot.view import (
     Anchor,
@@ -58,7 +59,6 @@ _INLINE = re.compile(
 )
 _LINE_START = re.compile(r"^[ ]*([#>+=-]+)", re.MULTILINE)
 _LIST_NUMBER = re.compile(r"^[ ]*(\d{1,9})([.)])(?=\s|$)", re.MULTILINE)
-_NUMBER = re.compile(r"[~<>≈±]?[-+−]?[$€]?\d[\d,.–-]*\s?\S{0,8}")
 _REFERS = re.compile(r"/[^/]+/[^/]+/(issues|pull|pulls|discussions|commit)/", re.IGNORECASE)
 
 
@@ -221,7 +221,7 @@ def _table(table: Table) -> Iterator[str]:
         yield ""
     width = len(table.columns)
     rows = [(*row, *[""] * width)[:width] for row in table.rows]
-    right = [_is_numeric([row[place] for row in rows]) for place in range(width)]
+    right = [is_numeric([row[place] for row in rows]) for place in range(width)]
     yield from _grid(table.columns, rows, right)
 
 
@@ -235,8 +235,3 @@ def _grid(
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(github_line(cell) for cell in cells)} |"
-
-
-def _is_numeric(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells if cell]
-    return bool(filled) and sum(bool(_NUMBER.fullmatch(c)) for c in filled) * 2 > len(filled)

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from content.sources.layout import ENDINGS, POSTS, articles_among, enters, posts_folder
+from content.sources.layout import (
+    ENDINGS,
+    POSTS,
+    UNSHOWN,
+    articles_among,
+    enters,
+    posts_folder,
+    shown,
+)
 
 MAX_FILES = 50_000
 MAX_DEPTH = 12
@@ -76,8 +84,7 @@ def _walk(
         for one in sorted(entries, key=lambda entry: entry.name):
             where = f"{inside}{one.name}"
             if not one.name.isprintable():  # it would break the line it is reported in, or no file
-                shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in where)
-                refused.append((shown, "Its name holds signs that cannot be shown."))
+                refused.append((shown(where), UNSHOWN))
                 continue
             if one.is_dir(follow_symlinks=False):
                 if enters(one.name) and depth < MAX_DEPTH:

@@ -85,18 +85,6 @@ def scan_feed(
     return FeedScan(tuple(entries.values()), tuple(problems), frozenset(broken), cut)
 
 
-def parse_feed(
-    content: bytes, url: str, content_type: str, topics: Topics
-) -> tuple[list[Article], list[Problem]]:
-    """The articles of a feed as they stand now, and what is wrong with it. Never raises."""
-    try:
-        scan = scan_feed(content, url, content_type, topics)
-    except Broken as error:
-        return [], [Problem(url, "the feed", error.line, error.sentence)]
-    now = datetime.now(UTC)
-    return [entry.at(now) for entry in scan.entries], list(scan.problems)
-
-
 def _where(item: Item) -> str:
     """What names an entry in a report; no number, since every new entry moves the others."""
     return f"entry {one_line(item.guid or item.link or item.title, 120) or item.place}"

@@ -22,6 +22,7 @@ POSTS = (
     "posts",
     "articles",
 )
+UNSHOWN = "Its name holds signs that cannot be shown."
 NOT_ENTERED = frozenset(("node_modules", "vendor", "dist", "build", "target", "venv", "public"))
 # Lists of a generator's pages and a repository's own papers, in any case.
 NO_ARTICLES = frozenset(
@@ -37,6 +38,11 @@ def posts_folder(folders: Collection[str]) -> str:
 def enters(folder: str) -> bool:
     """Whether a folder of that name may hold articles: not ``.git``, ``_drafts``, packages."""
     return not folder.startswith((".", "_")) and folder not in NOT_ENTERED
+
+
+def shown(path: str) -> str:
+    """``path`` as a report can name it: on one line, every sign of it to be seen."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in path)
 
 
 def articles_among(paths: Iterable[str]) -> list[str]:

@@ -31,7 +31,7 @@ from bot.posting import (
     MessageEdit,
     ThreadStart,
 )
-from content.sources.article import Article
+from content.sources.values import one_line
 
 THREAD_NAME = 100  # characters, Discord's limit
 
@@ -152,7 +152,7 @@ def _followers(scene: Scene, post: Post) -> list[Planned]:
     if post.thread and not receipt.get("thread_id") and key not in scene.receipts:
         thread = ThreadStart(
             channel_id=channel_id, message_id=message_id, guild_id=post.guild_id,
-            name=_thread_name(scene.article),
+            name=one_line(scene.article.title, THREAD_NAME),
         )  # fmt: skip
         planned.append(Planned(Effect(key, "discord.thread", thread.payload()), THREADED, post))
     return planned
@@ -241,8 +241,3 @@ def _labels(scene: Scene, post: Post) -> list[Planned]:
 def _tags(scene: Scene) -> tuple[str, ...]:
     topic = (scene.where.topic,) if scene.where.topic else ()
     return (*topic, *(tag for tag in scene.article.tags if tag not in topic))
-
-
-def _thread_name(article: Article) -> str:
-    title = " ".join(article.title.split())
-    return title if len(title) <= THREAD_NAME else title[: THREAD_NAME - 1].rstrip() + "…"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from bot.effects import Effect
 from bot.posting import Card, ChannelPost
 from content.sources.article import Problem
+from content.sources.values import one_line
 
 SHOWN = 10  # problems in one message
 SENTENCE = 300  # characters of each
@@ -41,13 +42,8 @@ def problems_card(problems: Sequence[Problem]) -> Card:
     """What the moderators read."""
     count = len(problems)
     title = "An article could not be read" if count == 1 else f"{count} problems with articles"
-    lines = [_cut(str(problem)) for problem in problems[:SHOWN]]
+    lines = [one_line(str(problem), SENTENCE) for problem in problems[:SHOWN]]
     if count > SHOWN:
         lines.append(f"and {count - SHOWN} more, which are in the log")
     note = "All other articles go on as ever. Each problem is told once."
     return Card(title=title, lines=tuple(lines), note=note, tone="notice")
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SENTENCE else line[: SENTENCE - 1] + "…"

@@ -10,13 +10,13 @@ import discord
 from pydantic import JsonValue
 
 from bot.command import Command, Option, with_inputs
+from bot.integrations.discord_client.choices import MAX_TEXT, shortened
 from bot.line import option_line, parse_options
 from bot.render.discord import custom_id
 from compute.tool import Refusal, Refused
 
 MAX_FIELDS = 5  # what Discord shows in one form
 MAX_TITLE = MAX_LABEL = 45
-MAX_HINT = 100
 MAX_VALUE = 4_000
 OTHERS = "more"  # the id of the field that holds the remaining options
 UNREAD = ""  # under this name, which no option has, a line that could not be read is kept
@@ -75,18 +75,18 @@ def _split(command: Command) -> tuple[tuple[Option, ...], tuple[Option, ...]]:
 
 def _field(option: Option, value: JsonValue) -> discord.ui.Label[Any]:
     text = "" if value is None else str(value)
-    long = "\n" in text or len(text) > MAX_HINT
+    long = "\n" in text or len(text) > MAX_TEXT
     entry: discord.ui.TextInput[Any] = discord.ui.TextInput(
         custom_id=option.name,
         style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
         default=text[:MAX_VALUE] or None,
         required=option.required,
         max_length=MAX_VALUE,
-        placeholder=_shortened(", ".join(value for _, value in option.choices)) or None,
+        placeholder=shortened(", ".join(value for _, value in option.choices)) or None,
     )
     return discord.ui.Label(
         text=option.name[:MAX_LABEL],
-        description=_shortened(option.description) or None,
+        description=shortened(option.description) or None,
         component=entry,
     )
 
@@ -98,17 +98,13 @@ def _others_field(others: tuple[Option, ...], line: str) -> discord.ui.Label[Any
         default=line[:MAX_VALUE] or None,
         required=False,
         max_length=MAX_VALUE,
-        placeholder=_shortened(" ".join(f"{option.name}:" for option in others)),
+        placeholder=shortened(" ".join(f"{option.name}:" for option in others)),
     )
     return discord.ui.Label(
         text="Other options, each as name:value",
-        description=_shortened(", ".join(option.name for option in others)),
+        description=shortened(", ".join(option.name for option in others)),
         component=entry,
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_HINT else text[: MAX_HINT - 1] + "…"
 
 
 def typed_fields(components: object) -> Iterator[tuple[str, str]]:

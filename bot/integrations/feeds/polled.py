@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from content.sources.article import Article, Problem
@@ -34,8 +33,3 @@ class Polled:
 def problem_id(problem: Problem) -> str:
     """What makes two problems the same one; the line moves with every edit above it."""
     return "\n".join((problem.source, problem.where, problem.sentence))
-
-
-def ids_of(problems: Iterable[Problem]) -> frozenset[str]:
-    """The identities of ``problems``."""
-    return frozenset(problem_id(problem) for problem in problems)

@@ -15,7 +15,7 @@ from content.sources.article import Problem
 from content.sources.directory import HEAD, MAX_FILES, Refusal
 from content.sources.feed import FeedScan, scan_feed
 from content.sources.fields import Entry, Place
-from content.sources.layout import POSTS, articles_among, posts_folder
+from content.sources.layout import ENDINGS, POSTS, UNSHOWN, articles_among, posts_folder, shown
 from content.sources.read import Cache, Parsed, parse_file, scan_directory, site_topics
 from content.sources.source import directory_of, kind_of
 from content.sources.yaml_texts import Broken
@@ -148,6 +148,8 @@ class RepositoryReader:
         if len(wanted) > MAX_FILES:
             raise ReadFailed(f"{self._source} has more than {MAX_FILES:,} Markdown files.")
         files, failed = await self._fetch(place.repo, wanted, known.files)
+        failed += [Problem(self._source, shown(name), 0, UNSHOWN) for name in tree.files
+                   if not name.isprintable() and name.lower().endswith(ENDINGS)]  # fmt: skip
         whole = all(files.get(where, ("",))[0] == sha for where, sha in wanted.items())
         reading = _reading(wanted, files, failed, known.reading)
         return State(reading, etag=tree.etag if whole else "", files=files)
@@ -186,7 +188,8 @@ def _parse(content: bytes, place: Place) -> Parsed:
 def _articles_under(path: str, files: Mapping[str, str]) -> dict[str, str]:
     """The articles' paths, from the repository's root, with their SHAs."""
     inside = f"{path}/" if path else ""
-    relative = {name.removeprefix(inside): name for name in files if name.startswith(inside)}
+    relative = {name.removeprefix(inside): name for name in files
+                if name.startswith(inside) and name.isprintable()}  # fmt: skip
     folders = {str(parent) for name in relative for parent in PurePosixPath(name).parents}
     posts = posts_folder([place for place in POSTS if place in folders])
     lead = f"{posts}/" if posts else ""

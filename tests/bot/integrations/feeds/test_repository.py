@@ -172,3 +172,18 @@ async def test_what_is_no_repository_path_says_how_to_write_one(store: Store, so
         parse_place(source)
     polled = await Sources(settings(source), store, Library(), Repository()).poll()
     assert polled.failed == {source} and "such as github:" in polled.problems[0].sentence
+
+
+async def test_names_that_cannot_be_shown_are_reported_and_paths_lead_nowhere(store: Store) -> None:
+    repository = Repository()
+    repository.put("moe")
+    for path in ("two\nlines.md", "half\ud800.md", "../../etc/x.md", "/etc/passwd.md"):
+        repository.texts[f"src/content/posts/{path}"] = f"---\ntitle: {path[:4]!r}\n---\n"
+    polled = await Sources(settings(), store, Library(), repository).poll()
+    assert all(a.url.startswith("https://mlsystems.dev/blog/") for a in polled.articles)
+    assert not any(".." in article.url for article in polled.articles)
+    assert "moe" in [article.title for article in polled.articles]
+    unshown = [p.where for p in polled.problems if "cannot be shown" in p.sentence]
+    assert [where.rpartition("/")[2] for where in unshown] == ["two\ufffdlines.md", "half\ufffd.md"]
+    kept = Sources(settings(), store, Library(), repository)
+    assert (await kept.poll()).articles == polled.articles, "and they are in the database"
