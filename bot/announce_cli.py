@@ -150,16 +150,18 @@ async def _keep_since(settings: Settings, since: str) -> int:
 
 def as_lines(made: Forecast) -> Iterator[str]:
     """The plan for a person."""
-    before = None
-    for step in made.steps:
-        if step.record.short != before:
-            before = step.record.short
-            article = step.record.article
-            day = f", {article.date:%Y-%m-%d}" if article.date else ""
-            yield f"{article.title}  ({article.where}{day})"
-        yield f"  {place_of(step):12} {what_of(step):40} {step.reason}"
-    if not made.steps:
-        yield f"Nothing is to be posted: of {made.articles} articles none is new or changed."
+    wide = max((len(place_of(step)) for step in made.steps), default=0)
+    long = max((len(what_of(step)) for step in made.steps), default=0)
+    for short in dict.fromkeys(step.record.short for step in made.steps):
+        steps = [step for step in made.steps if step.record.short == short]
+        article = steps[0].record.article
+        day = f", {article.date:%Y-%m-%d}" if article.date else ""
+        yield f"{article.title}  ({article.where}{day})"
+        for step in steps:
+            yield f"  {place_of(step):{wide}}  {what_of(step):{long}}  {step.reason}"
+    if not made.steps and not made.nowhere:
+        articles = "1 article" if made.articles == 1 else f"{made.articles:,} articles"
+        yield f"Nothing is to be posted: of {articles} none is new or changed."
     for record in made.later:
         yield f"{record.article.title}  is due on {record.article.date:%Y-%m-%d %H:%M} UTC"
     for record in made.nowhere:

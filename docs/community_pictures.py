@@ -98,7 +98,8 @@ async def config_show() -> list[dict[str, Any]]:
             caller = Caller(
                 HOME, "ML Systems", "9", "7", "mia", (), moderator=True, maintainer=True
             )
-            return list(message_of(await show(house, caller, {}), "").layout.to_components())
+            made = message_of(await show(house, caller, {}), "")
+            return list(made.layout.to_components())  # type: ignore[no-untyped-call]
         finally:
             await store.close()
 

@@ -13,10 +13,14 @@ import pytest
 from bot.announce_cli import add_announce_command, as_lines, make_plan
 from bot.community.service import CommunityBook
 from bot.community.words import By, ChannelSetting
+from bot.effects import Effect
 from bot.integrations.announcing import book
+from bot.integrations.announcing.forecast import Forecast, Step
+from bot.integrations.announcing.records import Record
 from bot.lock import DataDirLock
 from bot.store import FILE_NAME, Store
 from config.settings import Settings, load_settings
+from tests.bot.integrations.announcing.parts import article
 
 GUILD = "424242424242424242"
 POST = """---
@@ -71,7 +75,7 @@ def plan(folder: Path, *arguments: str) -> int:
 
 def test_without_a_database_all_is_old(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan(folder, "--plan") == 0
-    assert "Nothing is to be posted: of 1 articles" in capsys.readouterr().out
+    assert "Nothing is to be posted: of 1 article none" in capsys.readouterr().out
     assert not (folder / "data").exists()
 
 
@@ -128,3 +132,19 @@ def test_what_makes_no_sense_is_a_sentence(
 ) -> None:
     assert plan(folder, *arguments) == 2
     assert capsys.readouterr().err.startswith("k2c: ")
+
+
+def test_what_belongs_to_an_article_stands_together_in_columns() -> None:
+    made = Forecast(articles=2)
+    for slug, key, kind in (
+        ("one", "gh:one:new", "github.discussion"),
+        ("two", "dc:1234567890123456789:two:new", "discord.post"),
+        ("one", "gh:one:label:1", "github.label"),
+    ):
+        one = article(slug)
+        record = Record(one.key, one.short_key, one, "announced")
+        effect = Effect(key, kind, {"category": "General"})
+        made.steps.append(Step(record, effect, "because"))
+    lines = list(as_lines(made))
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["One", "Two"]
+    assert len({line.index("because") for line in lines if line.startswith(" ")}) == 1
