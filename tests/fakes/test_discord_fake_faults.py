@@ -45,6 +45,19 @@ async def test_a_reset_connection_raises_and_after_means_the_work_was_done(
     assert reply.answered is (when == "after")
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_5xx_comes_before_the_work_or_after_it(fake: FakeDiscord, after: bool) -> None:
+    channel = fake.home.channels[0]
+    fake.fault("POST", "/channels/*/messages", status=502, after=after)
+    url, who = f"{fake.api_base}/channels/{channel.id}/messages", f"Bot {fake.token}"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url, json={"content": "hello"}, headers={"Authorization": who}) as reply,
+    ):
+        assert reply.status == 502
+    assert len(fake.channel_messages(channel)) == after
+
+
 async def test_a_dropped_socket_resumes_and_replays(fake: FakeDiscord, bot: DemoBot) -> None:
     fake.gateway.drop()
     await fake.wait_for(lambda: not fake.gateway.sockets)
