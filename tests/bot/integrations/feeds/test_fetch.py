@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bot.integrations.feeds import fetch
 from bot.integrations.feeds.fetch import FetchFailed, Marks, fetch_feed
-from tests.bot.integrations.feeds.web import Web
+from tests.bot.integrations.feeds.web import Web, serving
 
 NONE = Marks()
 
@@ -73,8 +73,18 @@ async def test_a_redirect_to_a_private_address_is_refused(site: Web, target: str
     address = target.format(port=site.port, other=9 if site.port != 9 else 10)
     url = site.serve("/feed", b"", status=302, Location=address)
     error = await failure(url)
-    assert "not followed" in str(error) or "cannot be reached" in str(error)
+    assert str(error) in (
+        "127.0.0.1 leads to a private address, which is not followed.",
+        "127.0.0.1 cannot be reached (InvalidUrlClientError).",  # 127.1 is none to aiohttp
+    )
     assert [request.path for request in site.seen] == ["/feed"], "the secret was never asked for"
+
+
+async def test_another_port_of_the_named_host_is_no_place_the_operator_named(site: Web) -> None:
+    async with serving() as other:
+        secret = other.serve("/secret", b"<rss/>")
+        await failure(site.serve("/feed", b"", status=302, Location=secret))
+        assert other.seen == []
 
 
 async def test_a_name_that_leads_to_loopback_is_refused_unless_the_operator_named_it(
