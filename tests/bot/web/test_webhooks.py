@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.web.webhooks import Webhooks, is_signed
@@ -115,14 +117,31 @@ async def test_events_of_another_repository_are_passed_over(serve: Serve) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"{" * 100_000, b'{"repository": 7}'])
 async def test_a_signed_body_that_is_none_is_no_fault_of_ours(pages_hook: str, body: bytes) -> None:
-    import aiohttp
-
     raw, headers = signed(body, event="discussion", secret=SECRET, guid="g")
     async with (
         aiohttp.ClientSession() as http,
         http.post(pages_hook, data=raw, headers=headers) as reply,
     ):
         assert reply.status in (202, 400)
+
+
+async def test_what_strangers_send_at_once_takes_so_much_memory_and_no_more(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.web.webhooks.MOST_HELD", 3_000_000)
+    kept = Kept()
+    hooks = kept.hooks()
+    url = f"{(await serve(webhooks=hooks)).url}/webhooks/github"
+    async with aiohttp.ClientSession() as http:
+
+        async def send(size: int) -> int:
+            async with http.post(url, data=io.BytesIO(b"x" * size)) as reply:
+                return reply.status
+
+        assert await send(2_000_000) == 401 and await send(2_000_000) == 401  # one by one
+        assert await send(4_000_000) == 503
+        assert set(await asyncio.gather(*(send(1_000_000) for _ in range(12)))) <= {401, 503}
+    assert hooks.room.taken == 0 and kept.taken == []
 
 
 @pytest.fixture
