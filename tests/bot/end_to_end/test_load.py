@@ -28,7 +28,7 @@ ASKED = (
 KNOWN = {shot.command for shot in ASKED}
 DELIVERIES = 100
 HANGS_S = 3.0
-LONGEST_S = 60.0
+LONGEST_S = 120.0
 
 
 @pytest.fixture
