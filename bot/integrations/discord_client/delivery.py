@@ -251,7 +251,8 @@ async def _search(
     """Our message there with that result's id that is not its progress message."""
     lacking = ClientPlaces(lambda: client).lacking_of(str(place.channel_id), [VIEW, HISTORY])
     if lacking:  # Discord may then show an empty channel, which says nothing
-        return _unseen(since, f"I lack {', '.join(lacking)}")
+        _unseen(since, f"I lack {', '.join(lacking)}")
+        return None
     try:
         async for message in _messages(client, place.channel_id, since - BEFORE_S):
             if _is_answer(message, row, client):
@@ -259,7 +260,7 @@ async def _search(
     except discord.NotFound:
         return None
     except discord.Forbidden as error:
-        return _unseen(since, str(error))
+        _unseen(since, str(error))
     return None
 
 

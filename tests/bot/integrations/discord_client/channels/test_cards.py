@@ -61,7 +61,7 @@ def test_without_a_titles_link_the_first_button_carries_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/x", "file:///etc/passwd", "x"]
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/x", "file:///etc/x", "x"]
 )
 def test_a_title_that_leads_to_no_web_page_is_no_link_and_the_key_goes_elsewhere(url: str) -> None:
     message = body(Card(title="T", url=url, links=(("Read", "https://a.example/"),)))
