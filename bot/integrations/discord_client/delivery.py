@@ -250,24 +250,24 @@ async def _search(
 ) -> Posted | None:
     """Our message there with that result's id that is not its progress message."""
     lacking = ClientPlaces(lambda: client).lacking_of(str(place.channel_id), [VIEW, HISTORY])
-    if lacking:  # Discord may then show an empty channel, which says nothing
-        _unseen(since, f"I lack {', '.join(lacking)}")
-        return None
     try:
+        if lacking:  # Discord may then show an empty channel, which says nothing
+            return _unseen(since, f"I lack {', '.join(lacking)}")
         async for message in _messages(client, place.channel_id, since - BEFORE_S):
             if _is_answer(message, row, client):
                 return Posted(str(place.channel_id), str(message["id"]))
     except discord.NotFound:
         return None
     except discord.Forbidden as error:
-        _unseen(since, str(error))
+        return _unseen(since, str(error))
     return None
 
 
-def _unseen(since: float, why: str) -> None:
+def _unseen(since: float, why: str) -> Posted | None:
     """While Discord knows the nonce it may be posted again; after that raises ``Unsure``."""
     if time.time() - since >= NONCE_S:
         raise Unsure(f"I may not read there what I have posted: {why}")
+    return None
 
 
 def _is_answer(message: Any, row: StoredResult, client: K2CClient) -> bool:
@@ -283,11 +283,9 @@ async def _messages(client: K2CClient, channel_id: int, since: float) -> AsyncIt
     before: int | None = None
     for _ in range(MOST // PAGE):
         page = await client.http.logs_from(channel_id, PAGE, before=before)
-        for message in page:
-            if int(message["id"]) < oldest:
-                return
+        for message in (m for m in page if int(m["id"]) >= oldest):
             yield message
-        if len(page) < PAGE:
+        if len(page) < PAGE or int(page[-1]["id"]) < oldest:
             return
         before = int(page[-1]["id"])
 
