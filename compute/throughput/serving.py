@@ -26,13 +26,17 @@ class Load:
 
 @dataclass(frozen=True)
 class Served:
-    """The steady state of all copies. ``running`` sequences decode at once on one copy."""
+    """The steady state of all copies. ``running`` sequences decode at once on one copy.
+
+    ``ttft_s`` is the mean over requests, ``ttft_median_s`` what half of them stay below.
+    """
 
     running: float
     waiting: float
     step: PassTime
     prompt: PassTime
     ttft_s: float
+    ttft_median_s: float
     tpot_s: float
     request_s: float
     output_tps: float
@@ -53,7 +57,7 @@ def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Se
     shared_s = _shared_prompt(rates, load, running, prompt, p)
     others_s = (running - 1.0) * shared_s
     decode_s = load.osl * step.total_s / tokens_per_step(rates)
-    ahead_s = _prompts_ahead(p, shared_s, others_s, decode_s, running)
+    ahead = _prompts_ahead(p, shared_s, others_s, decode_s, running)
     residual_s = p["serving.residual_steps"] * step.total_s * (1.0 - 1.0 / running)
     first_s = p["serving.request_us"] * US + prompt.total_s + residual_s
     later = max(0.0, load.osl - 1.0)
@@ -66,9 +70,10 @@ def serve(deployment: Deployment, rates: Rates, load: Load, p: Parameters) -> Se
         waiting=waiting,
         step=step,
         prompt=prompt,
-        ttft_s=queued_s + (first_s + ahead_s if passes else request_s),
+        ttft_s=queued_s + (first_s + ahead.mean_s if passes else request_s),
+        ttft_median_s=queued_s + (first_s + ahead.median_s if passes else request_s),
         tpot_s=step.total_s / tokens_per_step(rates)
-        + ((others_s - ahead_s) / later if later else 0.0),
+        + ((others_s - ahead.mean_s) / later if later else 0.0),
         request_s=queued_s + request_s,
         output_tps=in_flight * load.osl / request_s,
         total_tps=in_flight * (load.osl + load.isl) / request_s,
@@ -105,17 +110,29 @@ def _shared_prompt(
     return shared * p["serving.prefill_overlap"]
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """Seconds of others' prompts before one's own first token."""
+
+    mean_s: float
+    median_s: float
+
+
 def _prompts_ahead(
     p: Parameters, shared_s: float, others_s: float, decode_s: float, running: float
-) -> float:
-    """Seconds of others' prompts before one's own first token; at most half of them all.
+) -> Ahead:
+    """What a prompt waits for in line; at most half of all others' prompts.
 
     Some come at random, as the share of time spent on prompts says; a part of all others comes
-    along with one's own, because requests that began together also end together.
+    along with one's own, because requests that began together also end together. Most requests
+    meet neither while prompts take less than half of the time, so the median has no queue in it:
+    DeepSeek-R1 on B200 with TensorRT-LLM 1.3, ISL 8192, median 215 ms for 4 requests in flight,
+    223 ms for 16.
     """
     if others_s <= 0:
-        return 0.0
+        return Ahead(0.0, 0.0)
     work = running * shared_s
     pressure = work / (work + decode_s)
     ahead = p["serving.contention"] * pressure / max(1e-9, 1.0 - pressure)
-    return min(ahead * shared_s + p["serving.clumping"] * others_s, 0.5 * others_s)
+    mean_s = min(ahead * shared_s + p["serving.clumping"] * others_s, 0.5 * others_s)
+    return Ahead(mean_s, mean_s * max(0.0, 2.0 * pressure - 1.0))

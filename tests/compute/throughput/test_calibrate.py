@@ -77,6 +77,16 @@ def test_a_chat_and_a_base_model_are_one_architecture() -> None:
     assert names["openai/gpt-oss-20b"] != names["openai/gpt-oss-120b"]
 
 
+def test_a_published_median_is_compared_with_the_median() -> None:
+    rows = [row for row in LIBRARY.measurements if row.metric == "ttft_ms" and row.concurrency == 4]
+    case = build_cases(rows[:1], LIBRARY.gpus, LIBRARY.models)[0]
+    mean, median = (
+        predict(replace(case, row=replace(case.row, notes=notes)), LIBRARY.parameters)
+        for notes in ("TTFT at that concurrency", "random dataset; median")
+    )
+    assert 0.3 * mean < median < mean
+
+
 def test_near_copies_count_as_the_root_of_their_number(cases: list[Case]) -> None:
     weights = row_weights([*cases[:1]] * 4)
     assert weights.tolist() == [0.5] * 4

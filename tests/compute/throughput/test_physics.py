@@ -173,6 +173,18 @@ def test_a_request_takes_its_first_token_and_then_the_others() -> None:
     assert found.total_tps == pytest.approx(found.output_tps * 3)
 
 
+def test_the_median_request_waits_for_no_other_prompt_until_prompts_fill_half_of_the_time() -> None:
+    built = deployment("llama-3.1-70b", device("h100"), 4, "vllm", "fp8")
+    one, light, crowded = (served(built, 1000, 1000, count) for count in (1, 16, 128))
+    assert one.ttft_median_s == one.ttft_s
+    for found in (light, crowded):
+        added = 2.0 * found.step.total_s
+        assert one.ttft_median_s < found.ttft_median_s < one.ttft_median_s + added
+        assert found.ttft_median_s < found.ttft_s
+    full = served(built, 4000, 20, 128)
+    assert 2 * served(built, 4000, 20, 1).ttft_s < full.ttft_median_s < full.ttft_s
+
+
 def test_requests_beyond_memory_wait_and_only_their_first_token_is_late() -> None:
     built = deployment("llama-3.1-8b", device("4090"), 1, "vllm", "bf16")
     room = built.memory.in_flight(2000, 500)
