@@ -20,10 +20,10 @@ from bot.integrations.discord_client.delivery import AnswerSender
 from bot.integrations.discord_client.discussions.doors import Discuss
 from bot.integrations.discord_client.errors import guarded
 from bot.integrations.discord_client.following import Following
-from bot.integrations.discord_client.global_limit import mend_global_limit
 from bot.integrations.discord_client.home.commands import GuildCommands
 from bot.integrations.discord_client.intake import Intake
 from bot.integrations.discord_client.parts import DiscordParts
+from bot.integrations.discord_client.rate_limits import mend_rate_limits
 from bot.integrations.discord_client.reply import Reply
 from bot.integrations.discord_client.sync import sync_everywhere, sync_home
 from bot.integrations.discord_client.tree import Tree
@@ -85,7 +85,7 @@ class K2CClient(discord.Client):
     async def setup_hook(self) -> None:
         """After login, before the gateway."""
         await adopt_gateway(self, self._settings)
-        mend_global_limit(self)
+        mend_rate_limits(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Keep Discord's 5 s between two sign-ins, counted from the last one.
