@@ -24,6 +24,7 @@ from compute.broker.folder import BrokerError, Folder
 from compute.broker.server import broker_access, broker_status, ensure_broker, stop_broker
 from compute.jobs.connection import ConnectionRefused, connect
 from tests.fakes.broker import Broker, running_broker
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,12 +37,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def pid_of(folder: Path) -> int | None:
     return process.running_pid(Folder.at(folder))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment_of(pid: int | None) -> list[bytes]:
