@@ -31,6 +31,8 @@ from tests.bot.web.conftest import PlainCharts
 from tests.fakes.broker import Broker, running_broker
 from tests.fakes.workers import FAST, running_worker
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Place:

@@ -7,6 +7,8 @@ import pytest
 from tests.fakes.demo import PNG, DemoBot
 from tests.fakes.discord import FakeDiscord
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_bot_logs_in_and_registers_its_commands(fake: FakeDiscord, bot: DemoBot) -> None:
     await bot.client.wait_until_ready()

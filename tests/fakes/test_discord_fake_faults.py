@@ -10,6 +10,8 @@ from tests.fakes.bots import running
 from tests.fakes.demo import PNG, DemoBot, chart
 from tests.fakes.discord import FakeDiscord, NoAnswer
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_429_is_waited_out(fake: FakeDiscord, bot: DemoBot) -> None:
     fault = fake.fault("POST", "/interactions/*/callback", status=429, retry_after=0.05)

@@ -14,6 +14,8 @@ from tests.fakes.discord.errors import ApiError
 from tests.fakes.discord.limits import COMPONENTS_V2, EPHEMERAL, check_message
 from tests.fakes.discord.pings import pings_of
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 BLANK: Json = {"content": "", "embeds": [], "components": [], "attachments": [], "flags": 0}
 FILE: Json = {"filename": "a.png", "url": "http://cdn/a.png"}

@@ -12,6 +12,8 @@ from discord import app_commands, ui
 from tests.fakes.bots import make_bot, running
 from tests.fakes.discord import FakeDiscord, NoAnswer, Upload
 
+pytestmark = pytest.mark.slow
+
 Interaction = discord.Interaction[Any]
 
 

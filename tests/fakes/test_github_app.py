@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.fakes.github import FakeGitHub
 from tests.fakes.pygithub import away, client, create, error_of, page, query
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def installed(github: FakeGitHub, key: str | None = None) -> Iterator[pygithub.Github]:

@@ -12,6 +12,8 @@ from tests.fakes.github import FakeGitHub
 from tests.fakes.github.world import label_id
 from tests.fakes.pygithub import away, client, create, error_of, mutate, page, query
 
+pytestmark = pytest.mark.slow
+
 THREAD = """query($id: ID!) { node(id: $id) { ... on Discussion {
   title isAnswered answer { id } labels(first: 10) { nodes { name } }
   comments(last: 100) { nodes { id body isAnswer author { login }

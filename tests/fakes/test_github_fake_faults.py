@@ -15,6 +15,8 @@ import requests
 from tests.fakes.github import KINDS, FakeGitHub
 from tests.fakes.pygithub import away, client, create, error_of, mutate, page, titles
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # What PyGithub makes of each form; partial and slow are told apart below.
 RAISED: dict[str, type[Exception]] = {

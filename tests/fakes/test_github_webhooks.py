@@ -16,6 +16,8 @@ from tests.fakes.github import FakeGitHub
 from tests.fakes.github.hooks import EXAMPLES
 from tests.fakes.pygithub import away, client, create, mutate
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hush"
 
 

@@ -20,6 +20,8 @@ from tests.bot.jobs.parts import Bot, until_holds
 from tests.bot.jobs.puppet import Given, Puppet, puppet
 from tests.fakes.broker import Broker
 
+pytestmark = pytest.mark.slow
+
 TABLE = b"a,b\n1,2\n"
 LINK = {"link": {"bucket": "b"}}
 PNG = PNG_HEAD + b"pixels" + PNG_TAIL

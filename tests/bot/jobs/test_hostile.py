@@ -12,6 +12,8 @@ from tests.bot.jobs.parts import Bot, until, until_holds
 from tests.bot.jobs.puppet import Given, Puppet, puppet
 from tests.fakes.broker import Broker
 
+pytestmark = pytest.mark.slow
+
 
 async def until_disbelieved(bot: Bot, worker: str) -> None:
     """Wait until something more of that worker was not believed."""

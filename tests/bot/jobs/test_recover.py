@@ -17,6 +17,8 @@ from tests.bot.jobs.parts import SHORT, Bot, messages, running_bot, until, until
 from tests.bot.jobs.puppet import puppet
 from tests.fakes.broker import Broker
 
+pytestmark = pytest.mark.slow
+
 
 async def confirmed(bot: Bot) -> None:
     """Wait until the broker has stored all that was published."""

@@ -26,6 +26,8 @@ from compute.jobs.connection import ConnectionRefused, connect
 from tests.fakes.broker import Broker, running_broker
 from tests.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -21,6 +21,8 @@ from config.settings import load_settings
 from tests.bot.integrations.github_discussions import effects
 from tests.bot.integrations.github_discussions.conftest import World
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 

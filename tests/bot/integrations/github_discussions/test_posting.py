@@ -8,6 +8,8 @@ from bot.posting import marker
 from tests.bot.integrations.github_discussions import effects
 from tests.bot.integrations.github_discussions.conftest import World
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_discussion_ends_with_its_marker_and_its_receipt_leads_to_it(world: World) -> None:
     async with world.bot() as bot:

@@ -13,6 +13,8 @@ from content.sources.article import short_key
 from tests.bot.integrations.github_discussions import effects
 from tests.bot.integrations.github_discussions.conftest import World
 
+pytestmark = pytest.mark.slow
+
 
 async def test_all_posts_of_ours_are_adopted_and_nobody_else_s(world: World) -> None:
     fake = world.fake
