@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.command import Choice, Command, options_of
 from bot.house import House
+from bot.render.markup import cut_at_word
 from bot.runner import Asker
 from bot.view import Anchor, Block, Bold, Heading, Note, Text, View
 from compute.tool import Context, Fix, Refused, Request, Result, Tool
@@ -118,9 +119,9 @@ def _turns(page: int, pages: int) -> tuple[Fix, ...]:
 
 def _line(article: Article) -> ArticleLine:
     return ArticleLine(
-        title=_cut(article.title, TITLE),
+        title=cut_at_word(article.title, TITLE),
         url=article.url,
-        summary=_cut(article.summary, SUMMARY),
+        summary=cut_at_word(article.summary, SUMMARY),
         authors=article.authors,
         date=article.date.date() if article.date else None,
         read_min=article.read_min,
@@ -192,20 +193,13 @@ def _name(topic: str | None) -> str:
 def _known(line: ArticleLine, named: bool) -> str:
     """Who, how long, on what, when: as far as it is known."""
     more = len(line.authors) - AUTHORS
-    who = ", ".join(_cut(name, NAME) for name in line.authors[:AUTHORS]) + (
+    who = ", ".join(cut_at_word(name, NAME) for name in line.authors[:AUTHORS]) + (
         f" and {more} more" if more > 0 else ""
     )
     minutes = f"{line.read_min} min" if line.read_min else ""
     topic = _name(line.topic) if named else ""
     day = f"{line.date.day} {line.date:%b %Y}" if line.date else ""
     return " \u00b7 ".join(part for part in (who, minutes, topic, day) if part)
-
-
-def _cut(text: str, limit: int) -> str:
-    """The beginning of ``text``, cut between words."""
-    if len(text) <= limit:
-        return text
-    return text[:limit].rsplit(" ", 1)[0].rstrip(",.;: ") + "\u2026"
 
 
 COMMAND = Command(

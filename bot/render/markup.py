@@ -49,6 +49,14 @@ def one_line(text: str) -> str:
     return _quiet(" ".join(visible(text).split()).replace("`", GRAVE))
 
 
+def cut_at_word(text: str, limit: int) -> str:
+    """At most ``limit`` characters of ``text``, ended at a word."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return (kept.rpartition(" ")[0] or kept).rstrip(" ,;:.-") + "\u2026"
+
+
 def escaped(text: str) -> str:
     """``text`` shown by Discord exactly as it reads: no markup, no mention, no link."""
     safe = _INLINE.sub(lambda found: "".join(f"\\{c}" for c in found[0]), visible(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+from bot.render.markup import cut_at_word
 from content.sources.values import storable
 
 LONGEST = 280  # characters, about five lines on a phone
@@ -32,9 +33,7 @@ def excerpt(markdown: str, longest: int = LONGEST) -> str:
     text = _LINK.sub(r"\1", _TAG.sub(" ", text))
     text = _RULE.sub(" ", _LINE_START.sub("", text))
     words = " ".join(storable(html.unescape(_unmarked(text))).split())
-    if len(words) <= longest:
-        return words
-    return words[: longest - 1].rpartition(" ")[0].rstrip(" ,;:.-") + "\u2026"
+    return cut_at_word(words, longest)
 
 
 def _unmarked(text: str) -> str:

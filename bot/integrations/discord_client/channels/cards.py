@@ -11,7 +11,7 @@ import discord
 
 from bot.posting import Card, fragment
 from bot.render.discord import MAX_TEXT, MAX_URL, Layout, Message, Shown, length, render
-from bot.render.markup import escaped, visible, web_address
+from bot.render.markup import cut_at_word, escaped, visible, web_address
 from bot.view import Anchor, Block, Bold, Heading, Link, Note, Text, View
 from content.sources.article import short_key
 
@@ -31,9 +31,9 @@ _LINK = re.compile(r"\]\(<([^<>\s]+)>\)")
 
 def card_view(card: Card, key: str) -> View:
     """The blocks of ``card``; its first link carries ``key``."""
-    title = _cut(" ".join(visible(card.title).split()), MAX_TITLE) or "\u2026"
+    title = cut_at_word(" ".join(visible(card.title).split()), MAX_TITLE) or "\u2026"
     url, links = _keyed(_led(card, title), key)
-    note = _cut(" ".join(visible(card.note).split()), MAX_NOTE)
+    note = cut_at_word(" ".join(visible(card.note).split()), MAX_NOTE)
     blocks: list[Block] = [Heading((Anchor(title, url) if url else Bold(title),))]
     room = MAX_TEXT - RESERVE - length(escaped(title)) - len(url) - length(escaped(note))
     blocks += [Text((line,)) for line in _cut_lines(card.lines, room)]
@@ -143,14 +143,6 @@ def _cut_lines(lines: tuple[str, ...], room: int) -> list[str]:
 def _fitted(text: str, room: int) -> str:
     """What of ``text`` takes at most ``room`` characters once it is escaped."""
     size = min(len(text) - 1, room)
-    while length(escaped(_cut(text, size))) > room:
+    while length(escaped(cut_at_word(text, size))) > room:
         size = size * 9 // 10
-    return _cut(text, size)
-
-
-def _cut(text: str, limit: int) -> str:
-    """At most ``limit`` characters, ended at a word."""
-    if len(text) <= limit:
-        return text
-    kept = text[: limit - 1]
-    return f"{kept.rpartition(' ')[0] or kept}\u2026"
+    return cut_at_word(text, size)

@@ -38,6 +38,10 @@ def test_a_long_post_ends_at_a_word() -> None:
     assert len(cut) <= LONGEST and cut.endswith("word\u2026")
 
 
+def test_one_endless_word_is_cut_too() -> None:
+    assert excerpt("x" * 1000) == "x" * (LONGEST - 1) + "\u2026"
+
+
 @pytest.mark.parametrize(
     "hostile",
     ["`" * 65_536, "<" * 65_536, "[" * 65_536, "> " * 30_000, "<!--" * 16_000, "**a" * 20_000,
