@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from compute.kernels.emulation import PLAYED
 from compute.kernels.emulation import SWITCH as CUDA_ON_CPU
 
 if TYPE_CHECKING:
@@ -123,10 +124,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", action="append", default=[])
     parser.add_argument("--dtype", action="append", default=[])
     parser.add_argument("--device", choices=("cpu", "cuda"))
+    parser.add_argument("--arch", type=int, choices=(80, 89, 90, 100), help="played on a CPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(argv)
     device = chosen.device or _device()
+    if chosen.arch:
+        os.environ[PLAYED] = str(chosen.arch)
     wrong = 0
     for done in check_all(chosen.operators, chosen.backend, chosen.dtype, device, chosen.seed):
         wrong += bool(done.why)

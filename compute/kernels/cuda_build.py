@@ -21,6 +21,7 @@ from typing import Any
 from compute.kernels.emulation import emulated
 from compute.kernels.emulation import launch as emulation_launch
 from compute.kernels.operator import Cubin
+from compute.kernels.tensor_maps import MAP_BYTES, TensorMap
 
 HERE = Path(__file__).parent
 HEADERS = HERE / "cuda"
@@ -55,8 +56,12 @@ class CudaKernel:
 
     def binary(self, arch: int, *arguments: str | int) -> Binary:
         """The kernel with these template arguments for ``arch``. Raises ``NotCompiled``."""
+        return compiled(self.source, self.expression(*arguments), arch)
+
+    def expression(self, *arguments: str | int) -> str:
+        """The kernel with these template arguments, as C++ names it."""
         joined = ", ".join(str(a).lower() if isinstance(a, bool) else str(a) for a in arguments)
-        return compiled(self.source, f"{self.entry}<{joined}>" if arguments else self.entry, arch)
+        return f"{self.entry}<{joined}>" if arguments else self.entry
 
     def aot(
         self, arch: int, *arguments: str | int, threads: int, config: dict[str, Any] | None = None
@@ -76,27 +81,20 @@ class CudaKernel:
         template: Sequence[str | int],
         shared_bytes: int = 0,
     ) -> None:
-        """Run it on torch's current stream. ``arguments`` are tensors, or ctypes scalars.
+        """Run it on torch's current stream. ``arguments`` are tensors, tensor maps, or ctypes
+        scalars.
 
         An empty grid launches nothing.
         """
         if 0 in grid:
             return
         if emulated():
-            joined = ", ".join(map(str, template))
-            emulation_launch(
-                self.source, f"{self.entry}<{joined}>", grid, threads, arguments, shared_bytes
-            )
+            expression = self.expression(*template)
+            emulation_launch(self.source, expression, grid, threads, arguments, shared_bytes)
             return
-        from cuda.core import LaunchConfig, launch
-
         device, stream = _current()
-        kernel = _loaded(self, device, tuple(template))
-        if shared_bytes > 48 * 1024:
-            _allow_shared(kernel, shared_bytes)
-        config = LaunchConfig(grid=grid, block=threads, shmem_size=shared_bytes)
-        values = [_argument(a) for a in arguments]
-        launch(stream, config, kernel, *values)
+        kernel = _loaded(self, device, tuple(template), shared_bytes)
+        _enqueue(kernel, (*grid, 1, 1)[:3], threads, shared_bytes, stream, arguments)
 
 
 def compiled(source: str, expression: str, arch: int) -> Binary:
@@ -200,42 +198,66 @@ def _keep(path: Path, text: str) -> None:
     os.replace(name, path)
 
 
-class _Stream:
-    """torch's current stream, as cuda.core takes foreign streams."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        return (0, self._handle)
-
-
-def _current() -> tuple[int, Any]:
+def _current() -> tuple[int, int]:
+    """The device, and the handle of torch's current stream."""
     import torch
 
-    return torch.cuda.current_device(), _Stream(torch.cuda.current_stream().cuda_stream)
+    return torch.cuda.current_device(), torch.cuda.current_stream().cuda_stream
 
 
 @lru_cache(maxsize=512)
-def _loaded(kernel: CudaKernel, device: int, template: tuple[str | int, ...]) -> Any:
+def _loaded(
+    kernel: CudaKernel, device: int, template: tuple[str | int, ...], shared_bytes: int
+) -> Any:
     import torch
     from cuda.core import Device, ObjectCode
 
     major, minor = torch.cuda.get_device_capability(device)
     binary = kernel.binary(major * 10 + minor, *template)
     Device(device).set_current()
-    return ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
+    loaded = ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
+    if shared_bytes > 48 * 1024:
+        _allow_shared(loaded, device, shared_bytes)
+    return loaded
 
 
-def _allow_shared(kernel: Any, shared_bytes: int) -> None:
+def _allow_shared(kernel: Any, device: int, shared_bytes: int) -> None:
     """Above 48 KiB a kernel has to ask for its dynamic shared memory."""
     from cuda.bindings import driver
 
     attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-    driver.cuKernelSetAttribute(attribute, shared_bytes, kernel.handle, driver.CUdevice(0))
+    (error,) = driver.cuKernelSetAttribute(
+        attribute, shared_bytes, kernel.handle, driver.CUdevice(device)
+    )
+    if int(error):
+        raise RuntimeError(f"this GPU gives no block {shared_bytes} bytes of shared memory")
+
+
+def _enqueue(
+    kernel: Any,
+    grid: Sequence[int],
+    threads: int,
+    shared_bytes: int,
+    stream: int,
+    arguments: Sequence[Any],
+) -> None:
+    """By the driver itself: cuda.core's launch takes no struct by value. It copies the arguments
+    before it returns. Raises ``RuntimeError`` where it refuses.
+    """
+    from cuda.bindings import driver
+
+    values = [_argument(a) for a in arguments]
+    places = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+    (error,) = driver.cuLaunchKernel(
+        kernel.handle, *grid, threads, 1, 1, shared_bytes, stream, ctypes.addressof(places), 0
+    )
+    if int(error):
+        raise RuntimeError(f"the driver refuses to launch this kernel: {error.name}")
 
 
 def _argument(value: Any) -> Any:
-    """A tensor's address, or the scalar as it is."""
+    """A tensor's address, a tensor map's bytes, or the ctypes scalar as it is."""
+    if isinstance(value, TensorMap):
+        return (ctypes.c_char * MAP_BYTES).from_buffer_copy(value.driver_bytes())
     pointer = getattr(value, "data_ptr", None)
     return ctypes.c_void_p(pointer()) if pointer is not None else value

@@ -16,7 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from compute.kernels.tensor_maps import MAP_BYTES, TensorMap
+
 SWITCH = "K2C_CUDA_ON_CPU"
+PLAYED = "K2C_CUDA_ARCH"  # the architecture whose kernels are chosen, such as 90
 COMPILE_S = 120.0
 WRAPPER = """
 #include <utility>
@@ -27,12 +30,18 @@ extern "C" int k2c_launch(unsigned x, unsigned y, unsigned z, unsigned threads, 
   }}}};
   return k2c::launch(x, y, z, threads, shared, call);
 }}
+extern "C" const char* k2c_trouble() {{ return k2c::trouble; }}
 """
 
 
 def emulated() -> bool:
     """Whether CUDA kernels run on the CPU here."""
     return os.environ.get(SWITCH) == "1"
+
+
+def emulated_arch() -> int:
+    """Compute capability times 10 of the GPU that is played; 0 where none in particular."""
+    return int(os.environ.get(PLAYED) or 0) if emulated() else 0
 
 
 def why_not() -> str | None:
@@ -48,8 +57,8 @@ def launch(
     arguments: Sequence[Any],
     shared_bytes: int,
 ) -> None:
-    """Run every block, one after the other. Raises ``RuntimeError`` for a barrier that only some
-    threads of a block reach.
+    """Run every block, one after the other. Raises ``RuntimeError`` for what a GPU would punish:
+    a barrier that only some threads of a block reach, a copy that nobody waits for.
     """
     library = _library(source, expression)
     values = [_value(a) for a in arguments]
@@ -58,10 +67,13 @@ def launch(
     )
     x, y, z = (*grid, 1, 1)[:3]
     if library.k2c_launch(x, y, z, threads, ctypes.c_size_t(shared_bytes), pointers):
-        raise RuntimeError(f"{expression}: some threads wait at a barrier that others never reach")
+        library.k2c_trouble.restype = ctypes.c_char_p
+        raise RuntimeError(f"{expression}: {library.k2c_trouble().decode()}")
 
 
 def _value(argument: Any) -> Any:
+    if isinstance(argument, TensorMap):
+        return (ctypes.c_char * MAP_BYTES).from_buffer_copy(argument.emulated_bytes())
     pointer = getattr(argument, "data_ptr", None)
     return ctypes.c_void_p(pointer()) if pointer is not None else argument
 

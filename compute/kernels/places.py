@@ -7,7 +7,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from compute.kernels.emulation import emulated, why_not
+from compute.kernels.emulation import emulated, emulated_arch, why_not
 
 if TYPE_CHECKING:
     from compute.kernels.operator import Backend
@@ -44,8 +44,10 @@ def not_installed(package: str) -> str | None:
 
 
 def arch_of(tensor: Any) -> int:
-    """Compute capability times 10 of the GPU that holds ``tensor`` (90 = Hopper); 0 on a CPU."""
-    return _arch(tensor.device.index or 0) if tensor.is_cuda else 0
+    """Compute capability times 10 of the GPU that holds ``tensor`` (90 = Hopper); on a CPU that of
+    the one which is played, or 0.
+    """
+    return _arch(tensor.device.index or 0) if tensor.is_cuda else emulated_arch()
 
 
 @cache

@@ -68,6 +68,14 @@ inline std::vector<unsigned char> shared_memory;
 inline void (*body)(void*);
 inline void* body_data;
 
+inline const char* trouble = nullptr;  // what a program did that a GPU would punish
+inline unsigned launches = 0, blocks = 0;
+
+// The kernel ends here, and its launch says why.
+[[noreturn]] inline void fail(const char* why) {
+  trouble = why;
+  _longjmp(scheduler, 1);
+}
 inline void yield() {
   if (_setjmp(fibers[current].at) == 0) _longjmp(scheduler, 1);
 }
@@ -88,8 +96,10 @@ inline void leave(Barrier& b) {
     b.turn++;
   }
 }
+inline std::vector<void (*)()> at_end;  // checks when a thread returns
 inline void enter() {
   body(body_data);
+  for (auto check : at_end) check();
   fibers[current].done = true;
   moved = true;
   leave(block);
@@ -111,6 +121,7 @@ inline void resume(unsigned i) {
 }
 // False when some threads wait at a barrier that the others never reach.
 inline bool run_block(unsigned threads, bool backwards) {
+  blocks++;
   fibers = std::vector<Fiber>(threads);
   warps.assign((threads + 31) / 32, Barrier());
   for (unsigned w = 0; w < warps.size(); w++) warps[w].members = std::min(32u, threads - 32 * w);
@@ -121,9 +132,13 @@ inline bool run_block(unsigned threads, bool backwards) {
     for (unsigned k = 0; k < threads; k++) {
       const unsigned i = backwards ? threads - 1 - k : k;
       if (!fibers[i].done) resume(i);
+      if (trouble) return false;
       left += !fibers[i].done;
     }
-    if (left && !moved) return false;
+    if (left && !moved) {
+      trouble = "some threads wait at a barrier that others never reach";
+      return false;
+    }
   }
   return true;
 }
@@ -149,6 +164,8 @@ template <class... A, class F> void call_with(F f, void (*)(A...), void** argume
   call(f, static_cast<std::tuple<A...>*>(nullptr), arguments, std::index_sequence_for<A...>());
 }
 inline int launch(unsigned gx, unsigned gy, unsigned gz, unsigned threads, size_t shared, Call& c) {
+  trouble = nullptr;
+  launches++;
   stacks.resize(threads * STACK);
   slots.resize((threads + 31) / 32 * 32);
   gridDim = {gx, gy, gz};
@@ -160,7 +177,7 @@ inline int launch(unsigned gx, unsigned gy, unsigned gz, unsigned threads, size_
     for (unsigned y = 0; y < gy; y++)
       for (unsigned x = 0; x < gx; x++) {
         blockIdx = {x, y, z};
-        shared_memory.assign(shared + 128, 0xAB);  // never zeros by luck
+        shared_memory.assign(shared + 1024, 0xAB);  // never zeros by luck
         if (!run_block(threads, number++ % 2 == 1)) return 1;
       }
   return 0;
@@ -223,10 +240,8 @@ inline unsigned char* dynamic_shared() {
   return k2c::shared_memory.data() + (128 - at % 128) % 128;
 }
 inline void cp_async16(void* to, const void* from, int bytes = 16) {
-  if (reinterpret_cast<size_t>(to) % 16 || (bytes && reinterpret_cast<size_t>(from) % 16)) {
-    std::fprintf(stderr, "cp.async of 16 bytes needs addresses at multiples of 16\n");
-    std::abort();
-  }
+  if (reinterpret_cast<size_t>(to) % 16 || (bytes && reinterpret_cast<size_t>(from) % 16))
+    k2c::fail("cp.async of 16 bytes needs addresses at multiples of 16");
   k2c::fibers[k2c::current].open.push_back({to, from, bytes});
 }
 inline void cp_async_commit() {

@@ -1,6 +1,6 @@
 // Hopper's own instructions (sm_90a): matrix products of a warpgroup on tiles in shared memory,
-// copies of tiles by the copy engine, and the barriers between them. cuda/emulated/hopper.cuh is the twin.
-// A tile lies in shared memory as the copy engine leaves it with the 128-byte swizzle: lines of 128
+// copies of tiles by the copy engine, and the barriers between them; cuda/emulated/hopper.cuh is the
+// twin. A tile lies in shared memory as the copy engine leaves it with the 128-byte swizzle: lines of 128
 // bytes, whose 16-byte chunks change places with the line's number modulo 8.
 #pragma once
 #include "common.cuh"
