@@ -69,7 +69,7 @@ product(const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap b
 INNER = 150  # two whole steps and a ragged one
 # What is taken out of the kernel, or changed in it, and what must come of it.
 FAULTS = {
-    "nobody waits for the copies": ("barrier_wait(full, step & 1);", "", "values|nobody waits"),
+    "nobody waits for the copies": ("barrier_wait(full, step & 1);", "", "values|more threads"),
     "the wrong phase": ("step & 1);", "step + 1 & 1);", "others never reach"),
     "products read before they are there": ("    wgmma_wait<0>();\n", "", "values|nobody waits"),
     "too many bytes expected": ("8192 + 128 * N", "8208 + 128 * N", "others never reach"),
@@ -105,7 +105,7 @@ def error_of(source: str, dtype: str, n: int, a_k: bool, b_k: bool, fragments: b
         held = torch.full((lines.shape[0], lines.shape[1] + 10), float("nan"), dtype=kind)
         held = held[:, : (lines.shape[1] + 7) // 8 * 8].contiguous()  # lines at 16 bytes
         held[:, : lines.shape[1]] = lines
-        maps.append(matrix_map(held, *lines.shape, held.stride(0), (64, 64)))
+        maps.append(matrix_map(held, lines.shape[0], lines.shape[1], held.stride(0), (64, 64)))
     words = [C_NAME[dtype], str(n), *(str(v).lower() for v in (a_k, b_k, fragments))]
     worst = 0.0
     for _ in range(2):
