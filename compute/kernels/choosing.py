@@ -47,7 +47,7 @@ class Choice:
         if trial is not None:
             return trial
         arch = arch_of(tensor)
-        if arch:
+        if tensor.is_cuda:  # not while an architecture is played on a CPU
             found = _tuned(self, tensor.device.index or 0, dtype, arch, bucket)
             if found is not None:
                 return found

@@ -25,7 +25,8 @@ LEAST = 256  # of a split inner axis: shorter parts are all prologue
 @dataclass(frozen=True)
 class TilePlan:
     """How a CUDA block multiplies (cuda/tile.cuh): ``bm`` x ``bn`` of the result, ``bk`` of the
-    inner axis at a time, ``wm`` x ``wn`` a warp; ``blocks`` that share a multiprocessor.
+    inner axis at a time, ``wm`` x ``wn`` a warp; ``blocks`` that share a multiprocessor. With 16
+    rows and all columns a warp it is one of Hopper's (gemm_hopper.py).
     """
 
     bm: int
@@ -47,6 +48,11 @@ class TilePlan:
     def threads(self) -> int:
         """Of a block."""
         return self.bm // self.wm * (self.bn // self.wn) * 32
+
+    @property
+    def by_warpgroups(self) -> bool:
+        """As wgmma cuts a tile; with mma.sync a warp of 16 rows would load eight times as much."""
+        return self.wm == 16 and self.wn == self.bn and self.bm >= 128
 
     def shared_bytes(self, size: int, a_k: bool, b_k: bool) -> int:
         """Of the ring of stages; ``a_k``, ``b_k``: lines run along the inner axis."""

@@ -343,6 +343,7 @@ inline void wgmma_commit() {
 }
 template <int LEFT> void wgmma_wait() {
   k2c::run_products(LEFT);
+  __syncwarp();  // no lane goes on while another one's products still read their tiles
   k2c::products().begun = false;  // registers are touched now
 }
 template <int N> void keep(float (&)[N]) {}

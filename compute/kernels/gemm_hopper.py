@@ -1,0 +1,136 @@
+"""gemm on Hopper in CUDA C++: wgmma on tiles that the copy engine brings (cuda/gemm_hopper.cuh).
+
+Taken for 16-bit values and products that fill the GPU with tiles; the others, and what the copy
+engine cannot address, stay with mma.sync (gemm.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import Any
+
+import torch
+
+from compute.kernels.cuda_build import C_NAME, CudaKernel
+from compute.kernels.matrices import Operand, TilePlan, multiprocessors_of
+from compute.kernels.operator import Cubin
+from compute.kernels.tensor_maps import TensorMap, matrix_map, why_not_mapped
+
+LINE_BYTES = 128  # of a tile in shared memory
+ROWS = 64  # that one warpgroup multiplies, and lines of a box across the inner axis
+STORED = (64, 16)  # results in one store: two lines' worth of a warp
+
+KERNEL = CudaKernel(
+    "gemm_hopper",
+    r"""
+#include "gemm_hopper.cuh"
+
+// A block for each multiprocessor walks over tiles. MAPPED: rows of the result begin at multiples
+// of 16 bytes, so that the copy engine can store them.
+template <class T, int BM, int BN, int STAGES, bool A_K, bool B_K, bool MAPPED>
+__global__ void __launch_bounds__(RingPlan<T, BM, BN, STAGES, A_K, B_K>::THREADS, 1)
+gemm_hopper(const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap b,
+            const __grid_constant__ TensorMap to, T* __restrict__ out, int m, int n, int k) {
+  using P = RingPlan<T, BM, BN, STAGES, A_K, B_K>;
+  unsigned char* shared = tile_shared();
+  Ring<P> ring(shared);
+  ring.begin();
+  const int tiles_m = (m + BM - 1) / BM, tiles_n = (n + BN - 1) / BN;
+  const int steps = (k + P::BK - 1) / P::BK;
+  const i64 tiles = (i64)tiles_m * tiles_n;
+  int tile_m, tile_n;
+  if (threadIdx.x < 128) {
+    registers_down<P::FEW>();
+    if (threadIdx.x == 0)
+      for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        walk(tile, tiles_m, tiles_n, tile_m, tile_n);
+        fetch_tiles(ring, a, b, tile_m * BM, tile_n * BN, steps);
+      }
+  } else {
+    registers_up<P::MANY>();
+    float c[BN / 2];
+    for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+      walk(tile, tiles_m, tiles_n, tile_m, tile_n);
+      const int row = tile_m * BM, column = tile_n * BN;
+      multiply_tiles(ring, c, steps);
+      if constexpr (MAPPED)
+        store_by_copies<P, T>(c, to, shared, row, column, m, n);
+      else
+        each_pair<P>(c, [&](int i, int j, float one, float two) {
+          const int left = n - column - j;
+          if (row + i < m)
+            store_pair(out + (i64)(row + i) * n + column + j, one, two, left, n % 2 == 0);
+        });
+    }
+    if (MAPPED && threadIdx.x % 32 == 0) tma_store_wait<0>();
+  }
+}
+""",
+)
+
+
+def multiplied(left: Operand, right: Operand, out: torch.Tensor, k: int, plan: TilePlan) -> bool:
+    """The product in ``out``; False where the copy engine cannot address an operand."""
+    m, n = out.shape
+    a = operand_map(left.tensor, left.along_columns, left.stride, m, k, plan.bm)
+    b = operand_map(right.tensor, not right.along_columns, right.stride, n, k, plan.bn)
+    if a is None or b is None:
+        return False
+    stored = why_not_mapped(out, (n, m), (n * out.element_size(),)) is None
+    to = matrix_map(out, m, n, n, STORED) if stored else a
+    tiles = math.ceil(m / plan.bm) * math.ceil(n / plan.bn)
+    order = {"a_k": left.along_columns, "b_k": not right.along_columns}
+    dtype = str(out.dtype).removeprefix("torch.")
+    KERNEL.launch(
+        (min(tiles, multiprocessors_of(out)),),
+        threads(plan),
+        (a, b, to, out, *map(ctypes.c_int, (m, n, k))),
+        template=template(plan, C_NAME[dtype], **order, stored=stored),
+        shared_bytes=shared_bytes(plan),
+    )
+    return True
+
+
+def operand_map(
+    tensor: torch.Tensor, along_k: bool, stride: int, lines: int, k: int, tile: int
+) -> TensorMap | None:
+    """Of ``lines`` rows of a or columns of b, of which ``tile`` are one tile; None where there
+    can be none. Along the inner axis a tile is one box, across it one box for 64 lines.
+    """
+    each = LINE_BYTES // tensor.element_size()
+    sizes = (k, lines) if along_k else (lines, k)
+    if why_not_mapped(tensor, sizes, (stride * tensor.element_size(),)):
+        return None
+    box = (each, tile if along_k else each)
+    return matrix_map(tensor, sizes[1], sizes[0], stride, box)
+
+
+def threads(plan: TilePlan) -> int:
+    """A warpgroup for each 64 rows, and the one that copies."""
+    return (plan.bm // ROWS + 1) * 128
+
+
+def shared_bytes(plan: TilePlan) -> int:
+    """The ring, two pieces of results a warp, two barriers a stage."""
+    ring = plan.stages * (plan.bm + plan.bn) * LINE_BYTES
+    pieces = plan.bm // STORED[1] * 2 * STORED[1] * LINE_BYTES
+    return ring + pieces + 2 * plan.stages * 8
+
+
+def template(
+    plan: TilePlan, name: str, *, a_k: bool, b_k: bool, stored: bool
+) -> tuple[str | int, ...]:
+    """The kernel's arguments."""
+    flags = (str(flag).lower() for flag in (a_k, b_k, stored))
+    return (name, plan.bm, plan.bn, plan.stages, *flags)
+
+
+def hopper_cubin(dtype: str, arch: int, plan: TilePlan, config: dict[str, Any]) -> Cubin:
+    """``config`` tells the orders of the operands, and whether copies store (they do if it says
+    nothing), beside what else is to be shown.
+    """
+    config = {"stored": True} | config | {"shared_bytes": shared_bytes(plan)}
+    order = {name: config[name] for name in ("a_k", "b_k", "stored")}
+    arguments = template(plan, C_NAME[dtype], **order)
+    return KERNEL.aot(arch, *arguments, threads=threads(plan), config=config)
