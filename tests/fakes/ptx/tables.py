@@ -1,0 +1,14 @@
+"""Which function runs which instruction: the longest beginning of its opcode decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes.ptx import control
+from tests.fakes.ptx.bind import Handler, Run
+from tests.fakes.ptx.program import Instruction
+
+BINDERS: dict[str, Callable[[Instruction], Run]] = {}
+HANDLERS: dict[str, Handler] = {
+    **control.HANDLERS,
+}
