@@ -17,11 +17,15 @@ import triton.language as tl
 from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import generator, normal, strided
+from compute.kernels.gemm_cases import adversarial, make_inputs
+from compute.kernels.gemm_descriptors import by_descriptors, descriptor_cubin
+from compute.kernels.gemm_hopper import hopper_cubin, multiplied
 from compute.kernels.gemm_plans import (
     RAGGED,
     cuda_choice,
     cuda_plan,
+    mma_plan,
+    pointer_plan,
     triton_bucket,
     triton_choice,
     triton_plan,
@@ -39,14 +43,13 @@ from compute.kernels.matrices import (
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
-    Case,
     Cubin,
     Dims,
     Implementation,
-    Inputs,
     Operator,
     Tolerance,
 )
+from compute.kernels.places import arch_of
 from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
 from compute.kernels.triton_build import aot, pointer
 
@@ -67,39 +70,6 @@ def moved(dims: Dims, dtype: str) -> int:
     """Both operands and the result once."""
     m, n, k = dims["M"], dims["N"], dims["K"]
     return (m * k + k * n + m * n) * SIZES[dtype]
-
-
-def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
-    """Normal values; b as a linear layer holds it, [N, K], seen transposed."""
-    made = generator(seed, device)
-    a = normal((dims["M"], dims["K"]), dtype, made)
-    weight = normal((dims["N"], dims["K"]), dtype, made)
-    return {"a": a, "b": weight.t()}
-
-
-def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
-    """Empty and odd sizes, both orders of both operands, views, a long inner axis, extremes."""
-    shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
-    shapes += [(130, 257, 70), (1, 100, 600), (16, 72, 40), (150, 96, 33)]
-    cases = [
-        Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
-        for m, n, k in shapes
-    ]
-    base = make_inputs({"M": 72, "N": 56, "K": 80}, dtype, seed, device)
-    a, b = base["a"], base["b"]
-    orders = {"b row by row": (a, b.contiguous()), "views": (strided(a), strided(b.t()).t())}
-    if dtype != "float16":  # float16 differs from bfloat16 in one instruction
-        orders["a transposed"] = (a.t().contiguous().t(), b)
-        orders["both turned"] = (a.t().contiguous().t(), b.contiguous())
-    orders["not aligned"] = (strided(a, 5, 3), strided(b.t(), 5, 3).t())
-    cases += [Case(name, {"a": left, "b": right}) for name, (left, right) in orders.items()]
-    cases.append(Case("one row for all", {"a": a[:1].expand(72, 80), "b": b}))
-    large = 30.0 if dtype == "float16" else 1e4
-    cases.append(Case("large", {"a": a * large, "b": b * large}))
-    hole = a.clone()
-    hole[3, 79] = float("nan")
-    hole[5, 0] = float("inf")
-    return [*cases, Case("a NaN and an infinity", {"a": hole, "b": b})]
 
 
 # --- PyTorch ----------------------------------------------------------------------------------
@@ -187,11 +157,16 @@ def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     out = torch.empty((m, n), dtype=a.dtype, device=a.device)
     if not out.numel():
         return out
-    left, right = operand(a, whole=16), operand(b, whole=16)
     processors = multiprocessors_of(a)
     dtype = str(a.dtype).removeprefix("torch.")
     bucket = triton_bucket(m, n, k, processors)
-    bm, bn, bk, warps, stages = TRITON_CHOICE.taken(a, dtype, bucket)
+    config = TRITON_CHOICE.taken(a, dtype, bucket)
+    if config[-1] and by_descriptors(a, b, out, config):
+        return out
+    if config[-1]:
+        config = pointer_plan(dtype, arch_of(a), bucket)
+    bm, bn, bk, warps, stages, _ = config
+    left, right = operand(a, whole=16), operand(b, whole=16)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
     splits, part = parts_of(k, tiles, TOGETHER[kind_of(m, n, processors)] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
@@ -207,7 +182,9 @@ def by_triton(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def triton_cubin(dtype: str, arch: int, config: Config, a_k: bool, b_k: bool, even: bool) -> Cubin:
     """Operands in either order, with an inner axis that is whole blocks or ragged."""
-    bm, bn, bk, warps, stages = config
+    if config[-1]:
+        return descriptor_cubin(dtype, arch, config, a_k, b_k)
+    bm, bn, bk, warps, stages, _ = config
     arguments = dict.fromkeys(("a", "b", "out"), pointer(dtype))
     sizes = ("m", "n", "k", "a_stride", "b_stride", "a_dense", "b_dense", "part")
     arguments |= dict.fromkeys(sizes, "i32")
@@ -223,13 +200,16 @@ def triton_cubin(dtype: str, arch: int, config: Config, a_k: bool, b_k: bool, ev
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """A large product of a linear layer, one row against it, and a ragged one."""
-    cubins = [
-        triton_cubin(dtype, arch, triton_plan(dtype, arch, bucket), along, along, even)
-        for bucket, along, even in (
-            ("large", True, True), ("skinny", True, True), ("medium-ragged", False, False),
-            ("small-ragged", True, False),
+    shown = [
+        (plan(dtype, arch, bucket), along, even)
+        for plan, bucket, along, even in (
+            (triton_plan, "large", True, True), (triton_plan, "large", False, True),
+            (triton_plan, "medium", True, True), (pointer_plan, "large", True, True),
+            (triton_plan, "skinny", True, True), (pointer_plan, "medium-ragged", False, False),
+            (triton_plan, "small-ragged", True, False),
         )
     ]  # fmt: skip
+    cubins = [triton_cubin(dtype, arch, plan, along, along, even) for plan, along, even in shown]
     return [*cubins, sum_triton_aot(dtype, arch)]
 
 
@@ -281,7 +261,12 @@ def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     left, right = operand(a), operand(b)
     processors = multiprocessors_of(a)
     dtype = str(a.dtype).removeprefix("torch.")
-    plan = TilePlan(*CUDA_CHOICE.taken(a, dtype, kind_of(m, n, processors)))
+    kind = kind_of(m, n, processors)
+    plan = TilePlan(*CUDA_CHOICE.taken(a, dtype, kind))
+    if plan.by_warpgroups:
+        if multiplied(left, right, out, k, plan):
+            return out
+        plan = mma_plan(dtype, arch_of(a), kind)
     tiles = triton.cdiv(m, plan.bm) * triton.cdiv(n, plan.bn)
     splits, part = parts_of(k, tiles, plan.blocks * processors, plan.bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
@@ -302,6 +287,8 @@ def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def cuda_cubin(dtype: str, arch: int, plan: TilePlan, config: dict[str, Any]) -> Cubin:
     """``config`` tells the orders of the operands, beside what else is to be shown."""
+    if plan.by_warpgroups:
+        return hopper_cubin(dtype, arch, plan, config)
     order = {"a_k": config["a_k"], "b_k": config["b_k"]}
     template = plan.template(C_NAME[dtype], C_NAME[dtype], **order)
     config = config | {"shared_bytes": plan.shared_bytes(SIZES[dtype], **order)}
@@ -323,8 +310,9 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
             ("large", True, True), ("medium", True, True), ("small", True, True),
             ("skinny", True, True), ("large", False, False), ("skinny", True, False),
         ):  # fmt: skip
-            plan = cuda_plan(dtype, arch, kind)
-            cubins.append(cuda_cubin(dtype, arch, plan, {"kind": kind, "a_k": a_k, "b_k": b_k}))
+            config = {"kind": kind, "a_k": a_k, "b_k": b_k}
+            plans = (cuda_plan(dtype, arch, kind), mma_plan(dtype, arch, kind))
+            cubins += [cuda_cubin(dtype, arch, plan, config) for plan in dict.fromkeys(plans)]
     except NotCompiled as error:
         return str(error)
     return cubins
