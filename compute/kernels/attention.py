@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 
 from compute.kernels.attention_cases import KEYS, adversarial, dims_of, make_inputs
+from compute.kernels.attention_hopper import attended, hopper_cubins, pays
 from compute.kernels.attention_plans import bucket_of, size_of, triton_choice, triton_plan
 from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
@@ -287,8 +288,11 @@ def by_cuda(
     if not out.numel():
         return out
     q, scale = positive(q, scale)
-    (q, qs, dense), (k, ks, _), (v, vs, _) = (head_lines(t) for t in (q, k, v))
+    heads = [head_lines(t) for t in (q, k, v)]
     dtype = str(q.dtype).removeprefix("torch.")
+    if pays(arch_of(q), dtype, sq, d) and attended(heads, out, sk, scale * LOG2_E, causal):
+        return out
+    (q, qs, dense), (k, ks, _), (v, vs, _) = heads
     sizes, bm, threads, shared = cuda_plan(dtype, d, arch_of(q))
     arguments = (
         q, k, v, out, *map(ctypes.c_longlong, (*qs, *ks, *vs)),
@@ -307,7 +311,7 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
     """Every size of head there is a kernel for."""
     wide = dtype == "float32"
     try:
-        cubins = []
+        cubins = hopper_cubins(dtype, arch)
         for d in [plan[0] for plan in (CUDA_32 if wide else CUDA_16)]:
             sizes, _, threads, shared = cuda_plan(dtype, d, arch)
             kernel = CUDA_FP32 if wide else CUDA

@@ -62,7 +62,8 @@ __device__ __forceinline__ void barrier_wait(u64* bar, u32 parity) {
   if (barrier_try(bar, parity)) return;
   const u32 since = nanoseconds();
   while (!barrier_try(bar, parity))
-    if (nanoseconds() - since > 2000000000u) *(volatile u32*)8 = 0;
+    if (nanoseconds() - since > 2000000000u)
+      asm volatile("st.global.u32 [%0], %1;\n" ::"l"(8ull), "r"(0u) : "memory");
 }
 
 // Barriers of some warps of a block, by number (1 ... 15); ``threads`` counts all that come.

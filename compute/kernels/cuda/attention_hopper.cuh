@@ -1,0 +1,276 @@
+// Attention of 16-bit values on Hopper: the copy engine brings tiles, wgmma multiplies them.
+//
+// One block makes 128 query rows of a head, two warpgroups 64 each; a third only has tiles copied.
+// What both products take on one multiprocessor for 128 queries and 128 keys of D = 128: 4 x 128^3 /
+// 4096 = 2048 cycles of tensor cores. The softmax of the same tile: 16384 exponentials at 16 a cycle
+// are 1024 cycles, and per lane 64 maxima and 32 conversions at half rate, 192 products and sums at
+// full rate, 2 warps a scheduler: 384 and 384 cycles. All of it fits under the products, if they
+// never wait for it. Two overlaps see to that. Within a warpgroup the logits of the next keys are
+// made first, then the values of the last ones are added while the softmax of the new logits runs.
+// Between the two, named barriers: one issues its products, then the other, so that each has its
+// softmax while the tensor cores work for its neighbour. (Shah et al. 2024, FlashAttention-3.)
+#pragma once
+#include <hopper.cuh>
+
+#include "flash.cuh"
+
+// 128 rows of q, a ring of keys and one of values, each in panels of 64 columns: lines of 128
+// bytes, as wide as a swizzle. Columns that a head has not are zeros.
+template <class T, int D> struct HopperTiles {
+  static constexpr int ROWS = 128, STAGES = 2, PANELS = (D + 63) / 64, PANEL = ROWS * 64;
+  static constexpr int COLUMNS = (D + 31) / 32 * 32;  // of values that are multiplied
+  static constexpr int BYTES = PANELS * PANEL * 2;
+  T q[PANELS * PANEL], k[STAGES][PANELS * PANEL], v[STAGES][PANELS * PANEL];
+  u64 q_full, k_full[STAGES], k_empty[STAGES], v_full[STAGES], v_empty[STAGES];
+
+  // A tile of one head from row ``row``.
+  static __device__ __forceinline__ void bring(T* to, const TensorMap& map, u64* full, int row,
+                                               int head, int batch) {
+    barrier_expect(full, BYTES);
+#pragma unroll
+    for (int i = 0; i < PANELS; i++)
+      tma_load<4>(to + i * PANEL, map, full, {64 * i, row, head, batch});
+  }
+};
+
+// The n-th use of a ring: its stage, and the parity of the phase in which that is filled.
+struct Turn {
+  int stage;
+  u32 parity;
+  __device__ __forceinline__ explicit Turn(int n) : stage(n & 1), parity(n >> 1 & 1) {}
+};
+
+// One thread: keys and values of ``blocks`` blocks, the last first, each as soon as both
+// warpgroups have done with what lay in its place.
+template <class T, int D>
+__device__ __forceinline__ void bring_tiles(HopperTiles<T, D>& tiles, const TensorMap& q,
+                                            const TensorMap& k, const TensorMap& v, int blocks,
+                                            int first, int query, int head, int batch) {
+  using Tiles = HopperTiles<T, D>;
+  Tiles::bring(tiles.q, q, &tiles.q_full, first, query, batch);
+  for (int i = 0; i <= blocks; i++) {  // values are needed one block later than their keys
+    if (i < blocks) {
+      const Turn to(i);
+      barrier_wait(&tiles.k_empty[to.stage], to.parity ^ 1);
+      const int row = (blocks - 1 - i) * Tiles::ROWS;
+      Tiles::bring(tiles.k[to.stage], k, &tiles.k_full[to.stage], row, head, batch);
+    }
+    if (i > 0) {
+      const Turn to(i - 1);
+      barrier_wait(&tiles.v_empty[to.stage], to.parity ^ 1);
+      const int row = (blocks - i) * Tiles::ROWS;
+      Tiles::bring(tiles.v[to.stage], v, &tiles.v_full[to.stage], row, head, batch);
+    }
+  }
+}
+
+// 64 query rows of one warpgroup; a lane holds rows lane / 4 and 8 below of its warp's 16.
+template <class T, int D> struct HopperRows {
+  using Tiles = HopperTiles<T, D>;
+  static constexpr int BN = Tiles::ROWS, COLUMNS = Tiles::COLUMNS;
+  float out[COLUMNS / 2], logits[BN / 2];
+  u32 left[BN / 16][4];                      // exponentials, as the left operand of values
+  float most[2], total[2], kept[2];  // kept: what is left of the sums at the new maximum
+
+  __device__ __forceinline__ void clear() {
+    most[0] = most[1] = minus_infinity();
+    total[0] = total[1] = 0.0f;
+#pragma unroll
+    for (int i = 0; i < COLUMNS / 2; i++) out[i] = 0.0f;
+  }
+  // Issued, and not waited for.
+  __device__ __forceinline__ void multiply_keys(const T* q, const T* keys) {
+    const u64 a = tile_address(q, 16, 1024), b = tile_address(keys, 16, 1024);
+#pragma unroll
+    for (int s = 0; s < (D + 15) / 16; s++) {
+      const int to = (s / 4 * Tiles::PANEL * 2 + s % 4 * 32) / 16;
+      wgmma<T, BN, true, true>(logits, a + to, b + to, s > 0);
+    }
+    wgmma_commit();
+  }
+  __device__ __forceinline__ void add_values(const T* values) {
+    const u64 b = tile_address(values, Tiles::PANEL * 2, 1024);
+#pragma unroll
+    for (int s = 0; s < BN / 16; s++)
+      wgmma<T, COLUMNS, false>(out, left[s], b + s * (2048 / 16), true);
+    wgmma_commit();
+  }
+  // Keys from ``end`` - ``at`` on count for nothing; ``end`` is that of the lane's first row.
+  __device__ __forceinline__ void mask(int at, int end, int later, int sk) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int left = min(sk, end + half * later) - at - threadIdx.x % 4 * 2;
+#pragma unroll
+      for (int j = 0; j < BN / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+          if (8 * j + e >= left) logits[4 * j + 2 * half + e] = minus_infinity();
+    }
+  }
+  // FlashRows::soften, but the sums are scaled later, when no product adds to them.
+  __device__ __forceinline__ void soften(float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float high = most[half];
+#pragma unroll
+      for (int j = 0; j < BN / 8; j++)
+        high = fmaxf(high, fmaxf(logits[4 * j + 2 * half], logits[4 * j + 2 * half + 1]));
+      high = quad_reduce(high, [](float a, float b) { return fmaxf(a, b); });
+      const float base = high == minus_infinity() ? 0.0f : high * scale;
+      kept[half] = fast_exp2(most[half] * scale - base);
+      most[half] = high;
+      float sum = 0.0f;
+#pragma unroll
+      for (int j = 0; j < BN / 8; j++)
+#pragma unroll
+        for (int e = 2 * half; e < 2 * half + 2; e++) {
+          logits[4 * j + e] = fast_exp2(logits[4 * j + e] * scale - base);
+          sum += logits[4 * j + e];
+        }
+      total[half] = total[half] * kept[half] + sum;
+    }
+  }
+  __device__ __forceinline__ void rescale() {
+#pragma unroll
+    for (int i = 0; i < COLUMNS / 2; i++) out[i] *= kept[i / 2 % 2];
+  }
+  // The accumulators' layout is that of a left operand, two columns a register.
+  __device__ __forceinline__ void convert() {
+#pragma unroll
+    for (int s = 0; s < BN / 16; s++)
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        left[s][i] = pack<T>(logits[8 * s + 2 * i], logits[8 * s + 2 * i + 1]);
+  }
+  // Divided by their sums, to where this warpgroup's queries lay: a panel's line is 128 bytes.
+  __device__ __forceinline__ void finish(T* to) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const float sum = quad_reduce(total[half], Sum());
+      kept[half] = sum == 0.0f ? 0.0f : 1.0f / sum;
+    }
+    rescale();
+    const int lane = threadIdx.x % 32, row = threadIdx.x % 128 / 32 * 16 + lane % 16;
+#pragma unroll
+    for (int s = 0; s < COLUMNS / 16; s++) {
+      u32 r[4];
+#pragma unroll
+      for (int i = 0; i < 4; i++) r[i] = pack<T>(out[8 * s + 2 * i], out[8 * s + 2 * i + 1]);
+      const int chunk = (s % 4 * 2 + lane / 16) ^ (row % 8);
+      stmatrix4(to + s / 4 * Tiles::PANEL + row * 64 + chunk * 8, r);
+    }
+  }
+};
+
+__device__ __forceinline__ void release(u64* empty) {
+  __syncwarp();
+  if (threadIdx.x % 32 == 0) barrier_arrive(empty);
+}
+
+// ``blocks`` blocks of keys, the last first; those from ``whole`` on are masked.
+template <class T, int D>
+__device__ __forceinline__ void attend_tiles(HopperRows<T, D>& rows, HopperTiles<T, D>& tiles,
+                                             int blocks, int whole, int end, int later, int sk,
+                                             float scale, int group) {
+  constexpr int BN = HopperTiles<T, D>::ROWS, TOGETHER = 256;
+  const T* q = tiles.q + group * 64 * 64;
+  barrier_wait(&tiles.q_full, 0);
+  barrier_wait(&tiles.k_full[0], 0);
+  wgmma_begin();
+  rows.multiply_keys(q, tiles.k[0]);
+  if (group == 1 && blocks > 1) named_arrive(1, TOGETHER);  // the other one begins
+  wgmma_wait<0>();
+  keep(rows.logits);
+  release(&tiles.k_empty[0]);
+  if (blocks - 1 >= whole) rows.mask((blocks - 1) * BN, end, later, sk);
+  rows.soften(scale);
+  rows.convert();
+  if (blocks > 1) barrier_wait(&tiles.k_full[1], 0);
+  for (int i = 1; i < blocks; i++) {
+    const int at = blocks - 1 - i;
+    const Turn key(i), value(i - 1), next(i + 1);
+    named_sync(1 + group, TOGETHER);
+    wgmma_begin();
+    rows.multiply_keys(q, tiles.k[key.stage]);
+    barrier_wait(&tiles.v_full[value.stage], value.parity);
+    keep(rows.out);
+    wgmma_begin();
+    rows.add_values(tiles.v[value.stage]);
+    if (group == 0 || at > 0) named_arrive(2 - group, TOGETHER);
+    wgmma_wait<1>();
+    keep(rows.logits);
+    release(&tiles.k_empty[key.stage]);
+    if (at >= whole) rows.mask(at * BN, end, later, sk);
+    rows.soften(scale);
+    keep(rows.logits);
+    // This loop keeps the compiler from waiting for the values before the softmax.
+    if (at > 0) barrier_wait(&tiles.k_full[next.stage], next.parity);
+    wgmma_wait<0>();
+    keep(rows.out);
+    release(&tiles.v_empty[value.stage]);
+    rows.rescale();
+    rows.convert();
+  }
+  const Turn value(blocks - 1);
+  barrier_wait(&tiles.v_full[value.stage], value.parity);
+  keep(rows.out);
+  wgmma_begin();
+  rows.add_values(tiles.v[value.stage]);
+  wgmma_wait<0>();
+  keep(rows.out);
+}
+
+// q, k, v and out: boxes of 64 columns and 128 rows (out: 64) of [column, row, head, batch].
+template <class T, int D>
+__global__ void __launch_bounds__(384, 1)
+attention_hopper(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k,
+                 const __grid_constant__ TensorMap v, const __grid_constant__ TensorMap out,
+                 int kv_heads, int group, int sq, int sk, float scale, int causal) {
+  using Tiles = HopperTiles<T, D>;
+  constexpr int BM = Tiles::ROWS, BN = Tiles::ROWS, WARPS = 8;
+  Tiles& tiles = *reinterpret_cast<Tiles*>(tile_shared());
+  const int count = (sq + BM - 1) / BM, place = blockIdx.x / group;
+  const int first = (count - 1 - place % count) * BM, head = place / count % kv_heads;
+  const int batch = place / count / kv_heads, query = head * group + blockIdx.x % group;
+  const int ahead = sk - sq, seen = causal ? min(sk, first + BM + ahead) : sk;
+  const int blocks = (max(seen, 0) + BN - 1) / BN;
+  if (threadIdx.x == 0) {
+    barrier_init(&tiles.q_full, 1);
+    for (int i = 0; i < Tiles::STAGES; i++) {
+      barrier_init(&tiles.k_full[i], 1);
+      barrier_init(&tiles.v_full[i], 1);
+      barrier_init(&tiles.k_empty[i], WARPS);
+      barrier_init(&tiles.v_empty[i], WARPS);
+    }
+    barrier_init_done();
+  }
+  __syncthreads();
+  const int warpgroup = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);  // the same in a warp
+  if (warpgroup == 2) {
+    registers_down<24>();
+    if (threadIdx.x == 256 && blocks > 0)
+      bring_tiles<T, D>(tiles, q, k, v, blocks, first, query, head, batch);
+  } else {
+    registers_up<240>();
+    const int top = first + 64 * warpgroup;
+    HopperRows<T, D> rows;
+    rows.clear();
+    if (blocks > 0) {
+      const int row = top + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
+      const int whole = max(0, causal ? min(sk, top + ahead + 1) : sk) / BN;
+      attend_tiles<T, D>(rows, tiles, blocks, whole, causal ? row + ahead + 1 : sk, causal ? 8 : 0,
+                         sk, scale, warpgroup);
+    }
+    T* held = tiles.q + warpgroup * 64 * 64;
+    rows.finish(held);
+    fence_async_shared();
+    named_sync(3 + warpgroup, 128);
+    if (threadIdx.x % 128 == 0 && top < sq) {
+#pragma unroll
+      for (int i = 0; i < Tiles::PANELS; i++)
+        tma_store<4>(out, held + i * Tiles::PANEL, {64 * i, top, query, batch});
+      tma_store_commit();
+      tma_store_wait_read<0>();
+    }
+  }
+}
