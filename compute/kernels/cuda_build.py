@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import os
@@ -115,22 +116,33 @@ def compiled(source: str, expression: str, arch: int) -> Binary:
 
 def _compile(source: str, expression: str, arch: int) -> Binary:
     try:
-        from cuda.core import Program, ProgramOptions
+        core = _core()
     except ImportError as error:
         raise NotCompiled(f"CUDA kernels need cuda-core and NVRTC: {error}.") from None
-    options = ProgramOptions(
+    options = core.ProgramOptions(
         arch=SPECIFIC.get(arch, f"sm_{arch}"),
         std="c++17",
         include_path=[str(HEADERS), str(HEADERS / "gpu"), *include_folders()],
         device_as_default_execution_space=False,
     )
     try:
-        code = Program(source, "c++", options).compile("cubin", name_expressions=(expression,))
+        code = core.Program(source, "c++", options).compile("cubin", name_expressions=(expression,))
     except Exception as error:  # NVRTC's own errors have no common class
         raise NotCompiled(f"NVRTC refuses {expression} for sm_{arch}: {error}") from None
     symbols = code.symbol_mapping
     symbol = symbols[expression]
     return Binary(bytes(code.code), symbol.decode() if isinstance(symbol, bytes) else symbol)
+
+
+def _core() -> Any:
+    """cuda.core; before 0.5 it was ``cuda.core.experimental``, and images with PyTorch keep what
+    they were built with.
+    """
+    import cuda.core
+
+    if hasattr(cuda.core, "Program"):
+        return cuda.core
+    return importlib.import_module("cuda.core.experimental")
 
 
 def include_folders() -> list[str]:
@@ -210,12 +222,12 @@ def _loaded(
     kernel: CudaKernel, device: int, template: tuple[str | int, ...], shared_bytes: int
 ) -> Any:
     import torch
-    from cuda.core import Device, ObjectCode
 
+    core = _core()
     major, minor = torch.cuda.get_device_capability(device)
     binary = kernel.binary(major * 10 + minor, *template)
-    Device(device).set_current()
-    loaded = ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
+    core.Device(device).set_current()
+    loaded = core.ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
     if shared_bytes > 48 * 1024:
         _allow_shared(loaded, device, shared_bytes)
     return loaded

@@ -12,26 +12,25 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, get_type_hints
 
 SHIPPED = Path(__file__).with_name("tuned")
 MOST_BYTES = 4 * 2**20
+FORMAT = 1
 COMPILERS = {"triton": "triton", "cuda": "nvidia-cuda-nvrtc"}  # whose version decides the code
 
 Key = tuple[str, str, str, str]  # operator, implementation, dtype, bucket
 TunedSet = Mapping[Key, Mapping[str, int]]
 
 
-class Winner(BaseModel):
+@dataclass(frozen=True)
+class Winner:
     """One configuration that was faster than the table's, beyond doubt. Times in milliseconds:
     ``median_ms`` [``q1_ms``, ``q3_ms``] against the table's ``usual_ms``, at ``shape``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     operator: str
     implementation: str
@@ -40,10 +39,10 @@ class Winner(BaseModel):
     config: dict[str, int]
     usual: dict[str, int]
     shape: str
-    median_ms: float = Field(gt=0)
-    q1_ms: float = Field(gt=0)
-    q3_ms: float = Field(gt=0)
-    usual_ms: float = Field(gt=0)
+    median_ms: float
+    q1_ms: float
+    q3_ms: float
+    usual_ms: float
     compiler: str
     torch: str = ""
     driver: str = ""
@@ -56,12 +55,10 @@ class Winner(BaseModel):
         return (self.operator, self.implementation, self.dtype, self.bucket)
 
 
-class TunedFile(BaseModel):
+@dataclass(frozen=True)
+class TunedFile:
     """All winners of one kind of GPU."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    format: Literal[1] = 1
     gpu: str
     winners: tuple[Winner, ...] = ()
 
@@ -82,9 +79,33 @@ def read(path: Path) -> TunedFile | None:
     try:
         if path.stat().st_size > MOST_BYTES:
             return None
-        return TunedFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+        return _understood(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+def _understood(document: Any) -> TunedFile:
+    """By hand: the kernels run where PyTorch and Triton are, and need nothing else. Raises
+    what the wrong kind of value raises where it is used.
+    """
+    if document["format"] != FORMAT or not isinstance(document["gpu"], str):
+        raise ValueError("a file of another version")
+    return TunedFile(document["gpu"], tuple(map(_winner, document["winners"])))
+
+
+def _winner(found: Mapping[str, Any]) -> Winner:
+    kinds = get_type_hints(Winner)
+    known = {name: found[name] for name in kinds if name in found}
+    winner = Winner(**known)
+    for name, value in known.items():
+        if kinds[name] is str and not isinstance(value, str):
+            raise TypeError(f"{name} is no text")
+        if kinds[name] is float and not value > 0:
+            raise ValueError(f"{name} is no time")
+    for config in (winner.config, winner.usual):
+        if not all(type(number) is int for number in config.values()):
+            raise TypeError("a configuration is whole numbers by name")
+    return winner
 
 
 @cache
@@ -118,7 +139,7 @@ def store(gpu: str, winners: Iterable[Winner], folder: Path) -> Path:
     document = TunedFile(gpu=gpu, winners=tuple(kept[key] for key in sorted(kept)))
     handle, name = tempfile.mkstemp(dir=folder, prefix=path.stem[:8])
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(document.model_dump_json(indent=1) + "\n")
+        file.write(json.dumps({"format": FORMAT, **asdict(document)}, indent=1) + "\n")
     os.replace(name, path)  # whole or not at all: a launch may read it now
     return path
 

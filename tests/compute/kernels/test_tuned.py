@@ -31,7 +31,7 @@ def winner(**changes: Any) -> Winner:
         "usual_ms": 1.0,
         "compiler": "triton 3.7.1",
     }
-    return Winner.model_validate(values | changes)
+    return Winner(**(values | changes))
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +85,31 @@ def test_what_does_not_fit_this_version_changes_nothing(
     assert taken(choice_of(), tmp_path) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "gpu": "x"}', '{"gpu": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "3", '{"format": 2, "gpu": "x"}', '{"gpu": 3}', '{"format": 1, "gpu": 3}'),
+        '{"format": 1, "gpu": "NVIDIA H100 80GB HBM3", "winners": [{"operator": "doubling"}]}',
+        '{"format": 1, "gpu": "NVIDIA H100 80GB HBM3", "winners": [[]]}',
+    ],
+)
 def test_a_file_that_is_none_is_passed_over(tmp_path: Path, text: str) -> None:
     file_of(GPU, tmp_path).write_text(text, encoding="utf-8")
     assert taken(choice_of(), tmp_path) is None
     store(GPU, [winner()], tmp_path)
     tuned_on.cache_clear()
     assert taken(choice_of(), tmp_path) == BETTER
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": {"BLOCK": "256"}}, {"config": [256]}, {"median_ms": -1.0}, {"bucket": 3}],
+)
+def test_one_winner_with_values_of_another_kind_makes_the_file_none(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    store(GPU, [winner(**changes)], tmp_path)
+    assert read(file_of(GPU, tmp_path)) is None
 
 
 def test_a_trial_comes_first_and_ends_with_its_block() -> None:
