@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fakes.ptx import control, tables
+from tests.fakes.ptx import control, fences, tables
 from tests.fakes.ptx.bind import Handler, Run, guarded
 from tests.fakes.ptx.memory import LOCAL_BASE, SHARED_BASE, Memory
 from tests.fakes.ptx.program import Address, Instruction, Kernel, Module, Operand, Symbol, Variable
@@ -23,8 +23,10 @@ SHARED_LIMIT = {80: 166_912, 86: 101_376, 89: 101_376, 90: 232_448, 100: 232_448
 class Machine:
     """Kernels of one module, and the memory they may touch."""
 
-    def __init__(self, module: Module, order: str = "together") -> None:
-        self.module, self.order = module, order
+    def __init__(
+        self, module: Module, order: str = "together", eager_async: bool = False
+    ) -> None:
+        self.module, self.order, self.eager_async = module, order, eager_async
         self.memory = Memory()
         self.globals: dict[str, int] = {}
         self._code: dict[str, list[Run]] = {}
@@ -64,15 +66,17 @@ class Machine:
         block_of_params = self._params(kernel, arguments)
         start = block_of_params.ctypes.data
         symbols |= {p.name: start + p.offset for p in kernel.params}
-        batch = 1 if _alone(kernel) else max(1, LANES // size)
+        alone = _alone(kernel)
+        batch = 1 if alone else max(1, LANES // size)
         code = self._bound(kernel)
         with np.errstate(all="ignore"):
             for first in range(0, x * y * z, batch):
                 ctas = np.arange(first, min(first + batch, x * y * z))
                 self.memory.begin(len(ctas), size, shared, local)
                 step = Step(
-                    len(kernel.registers), (x, y, z), block, ctas, self.memory, symbols
+                    (x, y, z), block, ctas, self.memory, symbols, kernel, self.eager_async
                 )  # fmt: skip
+                self.memory.watch = fences.watch(step) if alone else None
                 Scheduler(step, code, kernel.body, self.order).run()
         self.memory.remove(start)
 

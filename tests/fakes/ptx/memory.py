@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ WINDOW = 60  # bits of an address within its window
 # Not 0: an address of shared memory is no null pointer.
 SHARED_BASE = 1024
 LOCAL_BASE = 1024
-POISON = 0xAB
+POISON = 0xFF  # a NaN in every floating-point format, where 0xAB would be a tiny number
 HOST = ("global", "const", "param")
 
 
@@ -54,10 +55,12 @@ class Memory:
     def __init__(self) -> None:
         self.buffers: list[Buffer] = []
         self._starts: list[int] = []
+        # Told the bytes, the size and the threads of every store to shared memory.
+        self.watch: Callable[[Array, int, Array], None] | None = None
         self.begin(0, 1, 0, 0)
 
     def begin(self, ctas: int, cta_threads: int, shared_bytes: int, local_bytes: int) -> None:
-        """Fresh shared and local memory, full of 0xAB, for a batch of CTAs."""
+        """Fresh shared and local memory, full of POISON, for a batch of CTAs."""
         self.cta_threads = cta_threads
         self.shared_limit, self.local_limit = shared_bytes, local_bytes
         self._shared_row = -(-shared_bytes // 128) * 128
@@ -163,6 +166,8 @@ class Memory:
             return
         view, places = self._inside(space, addresses, size, threads)
         view[places] = values
+        if self.watch is not None and space.startswith("shared"):
+            self.watch(places * size, size, threads)
 
     def _places(self, addresses: Array, base: int, size: int) -> Array:
         return (addresses - np.uint64(base)).view(np.int64) >> (size.bit_length() - 1)

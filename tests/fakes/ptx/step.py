@@ -14,6 +14,7 @@ from tests.fakes.ptx.program import (
     Address,
     Immediate,
     Instruction,
+    Kernel,
     Not,
     Operand,
     Pair,
@@ -52,11 +53,13 @@ class Step:
     """One batch of CTAs; ``index`` names the threads at work, None stands for all of the batch.
 
     Registers are arrays over all threads of the batch. No two registers share memory.
+    ``eager``: asynchronous work is done at once, which is as early as hardware may do it.
     """
 
     def __init__(
-        self, registers: int, grid: tuple[int, int, int], block: tuple[int, int, int],
-        ctas: Array, memory: Memory, symbols: dict[str, int],
+        self, grid: tuple[int, int, int], block: tuple[int, int, int],
+        ctas: Array, memory: Memory, symbols: dict[str, int], kernel: Kernel,
+        eager: bool = False,
     ) -> None:  # fmt: skip
         self.grid, self.block = grid, block
         self.cta_threads = block[0] * block[1] * block[2]
@@ -69,7 +72,8 @@ class Step:
         self.warp_of = self.cta_of * self.warps_a_cta + self.within // 32
         self.grid_cta = ctas
         self.memory, self.symbols = memory, symbols
-        self.registers: list[Any] = [None] * registers
+        self.kernel, self.eager = kernel, eager
+        self.registers: list[Any] = [None] * len(kernel.registers)
         self.alive = np.ones(self.count, dtype=bool)
         self.index: Array | None = None
         self.pc = 0

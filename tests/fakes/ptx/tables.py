@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fakes.ptx import control
+from tests.fakes.ptx import bulk, control, copies, fences, mbarrier, tensor, wgmma
 from tests.fakes.ptx.bind import Handler, Run
 from tests.fakes.ptx.program import Instruction
 
 BINDERS: dict[str, Callable[[Instruction], Run]] = {}
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
+    **tensor.HANDLERS,
+    **wgmma.HANDLERS,
+    **copies.HANDLERS,
+    **bulk.HANDLERS,
+    **mbarrier.HANDLERS,
+    **fences.HANDLERS,
 }
