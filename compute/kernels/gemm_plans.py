@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from compute.kernels.choosing import Choice, Config
+from compute.kernels.descriptors import ARCHS
 from compute.kernels.matrices import TilePlan, kind_of
 from compute.kernels.operator import Cubin, Dims
 from compute.kernels.static import BLOCK_BYTES
@@ -14,7 +15,7 @@ RAGGED = "-ragged"
 
 # --- Triton -----------------------------------------------------------------------------------
 
-FIELDS = ("BM", "BN", "BK", "num_warps", "num_stages")
+FIELDS = ("BM", "BN", "BK", "num_warps", "num_stages", "TMA")
 # By kind of shape. 16-bit, large: three stages of 64 are 147 KiB, which sm_89 has not and where
 # mma.sync spills 28 times; four of 32 are 98 KiB, without spills.
 TRITON = {
@@ -34,9 +35,30 @@ TRITON_FP32 = {
 }
 
 
+# By tensor descriptors, sm_90 and later, 16-bit. Large: four stages and half a tile to store are
+# 224 of 227 KiB; each stage is 1024 cycles of wgmma, so loads have two to three of them to arrive.
+# Medium: two blocks of 112 KiB share a multiprocessor, one stores while the other multiplies.
+DESCRIBED = {"large": (128, 256, 64, 8, 4, 1), "medium": (128, 128, 64, 4, 3, 1)}
+# For sm_100 the compiler keeps both halves: 256 KiB with four stages, 208 with three.
+DESCRIBED_100 = {**DESCRIBED, "large": (128, 256, 64, 8, 3, 1)}
+
+
 def triton_plan(dtype: str, arch: int, bucket: str) -> Config:
-    """The table's. Masks along a ragged inner axis take registers: with them 128 x 256 spilled 26
-    to 48 times, 128 x 128 does not; nor does 64 x 64 on twice the warps.
+    """The table's. A descriptor reads zeros beyond the end: a ragged inner axis changes nothing."""
+    kind = bucket.removesuffix(RAGGED)
+    if arch in ARCHS and dtype != "float32" and kind in DESCRIBED:
+        return (DESCRIBED if arch == 90 else DESCRIBED_100)[kind]
+    return pointer_plan(dtype, arch, bucket)
+
+
+def pointer_plan(dtype: str, arch: int, bucket: str) -> Config:
+    """For loads by pointers."""
+    return (*_pointer_plan(dtype, arch, bucket), 0)
+
+
+def _pointer_plan(dtype: str, arch: int, bucket: str) -> Config:
+    """From the tables. Masks along a ragged inner axis take registers: with them 128 x 256 spilled
+    26 to 48 times, 128 x 128 does not; nor does 64 x 64 on twice the warps.
     """
     kind, ragged = bucket.removesuffix(RAGGED), bucket.endswith(RAGGED)
     if ragged and kind == "large":
@@ -48,7 +70,7 @@ def triton_plan(dtype: str, arch: int, bucket: str) -> Config:
     return (TRITON if arch in (90, 100) else TRITON_80)[kind]
 
 
-# Beside the table's. Smaller inner steps with more stages where loads wait, fewer warps where
+# Beside the tables'. Smaller inner steps with more stages where loads wait, fewer warps where
 # registers are free; those that spill or do not fit are left out before anything is timed.
 TRIED = {
     "large": (
@@ -68,6 +90,16 @@ TRIED = {
         (16, 128, 64, 8, 4), (16, 64, 256, 4, 3), (16, 64, 64, 2, 5),
     ),
 }  # fmt: skip
+TRIED_DESCRIBED = {
+    "large": (
+        (128, 256, 64, 8, 3, 1), (256, 128, 64, 8, 4, 1), (128, 128, 64, 4, 3, 1),
+        (128, 128, 64, 8, 5, 1), (128, 256, 32, 8, 6, 1), (128, 128, 128, 8, 3, 1),
+    ),
+    "medium": (
+        (128, 128, 64, 8, 3, 1), (128, 128, 64, 8, 5, 1), (128, 64, 64, 4, 4, 1),
+        (64, 128, 64, 4, 4, 1), (64, 256, 64, 4, 3, 1), (128, 256, 64, 8, 4, 1),
+    ),
+}  # fmt: skip
 TRIED_FP32 = {
     "large": ((128, 128, 16, 8, 4), (128, 64, 16, 8, 4), (128, 128, 8, 8, 4), (64, 128, 16, 8, 4)),
     "medium": ((64, 64, 16, 8, 4), (64, 128, 16, 8, 4), (64, 64, 32, 8, 3), (128, 64, 16, 8, 3)),
@@ -78,9 +110,12 @@ TRIED_FP32 = {
 
 def triton_offered(dtype: str, arch: int, bucket: str) -> list[Config]:
     """The table's first."""
+    kind, found = bucket.removesuffix(RAGGED), [triton_plan(dtype, arch, bucket)]
+    if arch in ARCHS and dtype != "float32":
+        found += TRIED_DESCRIBED.get(kind, ())
     tried = TRIED_FP32 if dtype == "float32" else TRIED
-    first = triton_plan(dtype, arch, bucket)
-    return list(dict.fromkeys([first, *tried[bucket.removesuffix(RAGGED)]]))
+    found += [pointer_plan(dtype, arch, bucket), *((*plan, 0) for plan in tried[kind])]
+    return list(dict.fromkeys(found))
 
 
 def triton_bucket(m: int, n: int, k: int, processors: int) -> str:
@@ -114,10 +149,28 @@ CUDA_32 = {
     "small": TilePlan(64, 64, 16, 16, 32, 4, 2),
     "skinny": TilePlan(64, 64, 16, 16, 32, 4, 2),
 }
+# Hopper, by wgmma: the tiles of a stage are 48 and 32 KiB, and both rings fill the 227 KiB that a
+# block may have but for the 32 of results on their way out. 128 x 256 reads 80 bytes of shared
+# memory a cycle of the tensor cores, 128 x 128 reads 96; there are 128.
+HOPPER = {
+    "large": TilePlan(128, 256, 64, 16, 256, 4, 1),
+    "medium": TilePlan(128, 128, 64, 16, 128, 6, 1),
+}
+HOPPER_TRIED = {
+    "large": ((128, 256, 64, 16, 256, 3, 1), (128, 192, 64, 16, 192, 4, 1)),
+    "medium": ((128, 128, 64, 16, 128, 4, 1), (128, 192, 64, 16, 192, 4, 1)),
+}
 
 
 def cuda_plan(dtype: str, arch: int, kind: str) -> TilePlan:
-    """From the table."""
+    """From the table; Hopper's own for 16-bit values that fill a GPU."""
+    if arch == 90 and dtype != "float32" and kind in HOPPER:
+        return HOPPER[kind]
+    return mma_plan(dtype, arch, kind)
+
+
+def mma_plan(dtype: str, arch: int, kind: str) -> TilePlan:
+    """From the table for every architecture: mma.sync, or FMA."""
     table = CUDA_16 if BLOCK_BYTES.get(arch, 0) >= BLOCK_BYTES[80] else CUDA_16_89
     return (CUDA_32 if dtype == "float32" else table)[kind]
 
@@ -158,7 +211,11 @@ def cuda_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:
         return cuda_plan(dtype, arch, kind).numbers
 
     def offered(dtype: str, arch: int, kind: str) -> Sequence[Config]:
+        first = usual(dtype, arch, kind)
         tried = (CUDA_TRIED_32 if dtype == "float32" else CUDA_TRIED)[kind]
-        return list(dict.fromkeys([usual(dtype, arch, kind), *tried]))
+        if not TilePlan(*first).by_warpgroups:
+            return list(dict.fromkeys([first, *tried]))
+        own = (*(plan.numbers for plan in HOPPER.values()), *HOPPER_TRIED[kind])
+        return list(dict.fromkeys([first, *own, mma_plan(dtype, arch, kind).numbers, *tried]))
 
     return Choice("gemm", "cuda", TilePlan.FIELDS, bucket, usual, offered, cubin)

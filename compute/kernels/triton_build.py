@@ -65,3 +65,8 @@ def aot(
 def pointer(dtype: str) -> str:
     """Triton's name for a pointer to torch's ``dtype``."""
     return f"*{TL_NAME[dtype]}"
+
+
+def described(dtype: str, block: Sequence[int]) -> str:
+    """Triton's name for a tensor descriptor of torch's ``dtype`` that moves ``block`` at a time."""
+    return f"tensordesc<{TL_NAME[dtype]}[{', '.join(map(str, block))}]>"
