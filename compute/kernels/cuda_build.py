@@ -129,7 +129,7 @@ def _compile(source: str, expression: str, arch: int) -> Binary:
         code = core.Program(source, "c++", options).compile("cubin", name_expressions=(expression,))
     except Exception as error:  # NVRTC's own errors have no common class
         raise NotCompiled(f"NVRTC refuses {expression} for sm_{arch}: {error}") from None
-    symbols = code.symbol_mapping
+    symbols = getattr(code, "symbol_mapping", None) or code._sym_map  # private before 0.5
     symbol = symbols[expression]
     return Binary(bytes(code.code), symbol.decode() if isinstance(symbol, bytes) else symbol)
 
