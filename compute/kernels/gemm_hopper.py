@@ -50,12 +50,13 @@ gemm_hopper(const __grid_constant__ TensorMap a, const __grid_constant__ TensorM
   } else {
     registers_up<P::MANY>();
     float c[BN / 2];
+    u32 turn = 0;
     for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
       walk(tile, tiles_m, tiles_n, tile_m, tile_n);
       const int row = tile_m * BM, column = tile_n * BN;
       multiply_tiles(ring, c, steps);
       if constexpr (MAPPED)
-        store_by_copies<P, T>(c, to, shared, row, column, m, n);
+        store_by_copies<P, T>(c, to, shared, turn, row, column, m, n);
       else
         each_pair<P>(c, [&](int i, int j, float one, float two) {
           const int left = n - column - j;

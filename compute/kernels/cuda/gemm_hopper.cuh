@@ -111,18 +111,19 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
 }
 
 // This warp's 16 rows of the result to ``to``, whose boxes are 16 x 64: through its own two pieces
-// of shared memory, so that no warp waits for another. The stores are under way at the end.
+// of shared memory, so that no warp waits for another. The stores are under way at the end; ``turn``
+// counts them, for with an odd number a tile the next one begins with the other piece.
 template <class P, class Out>
 __device__ __forceinline__ void store_by_copies(const float (&c)[P::BN / 2], const TensorMap& to,
-                                                unsigned char* shared, int row, int column, int m,
-                                                int n) {
+                                                unsigned char* shared, u32& turn, int row,
+                                                int column, int m, int n) {
   const int warp = threadIdx.x / 32 - 4, lane = threadIdx.x % 32;
   unsigned char* held = shared + P::STAGES * (P::A_BYTES + P::B_BYTES) + warp * 2 * P::OUT_BYTES;
   row += warp * 16;
 #pragma unroll
   for (int part = 0; part < P::BN / 64; part++) {
     if (row >= m || column + part * 64 >= n) break;
-    unsigned char* piece = held + part % 2 * P::OUT_BYTES;
+    unsigned char* piece = held + (turn++ & 1) * P::OUT_BYTES;
     if (lane == 0) tma_store_wait_read<1>();
     __syncwarp();
 #pragma unroll
