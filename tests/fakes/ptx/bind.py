@@ -18,7 +18,7 @@ from tests.fakes.ptx.program import (
     Vector,
 )
 from tests.fakes.ptx.step import Array, Step
-from tests.fakes.ptx.values import BOOL, SIGNED, UNSIGNED, constant, dtype_of, from_bf16, to_bf16
+from tests.fakes.ptx.values import SIGNED, UNSIGNED, constant, dtype_of, from_bf16, to_bf16
 
 Run = Callable[[Step], Any]
 Read = Callable[[Step], Any]
@@ -26,10 +26,6 @@ Write = Callable[[Step, Array], None]
 Handler = Callable[[Step, Instruction], None]
 # What an instruction says about the threads that ran it: their new places stand in step.moves.
 MOVED = -1
-
-
-class Unwritten(RuntimeError):
-    """A register is read before it is written."""
 
 
 def reader(operand: Operand, kind: str) -> Read:
@@ -50,12 +46,12 @@ def reader(operand: Operand, kind: str) -> Read:
 
 
 def _same_width(register: Register, dtype: np.dtype[Any]) -> Read:
-    at, name = register.index, register.name
+    at = register.index
 
     def read(step: Step) -> Array:
         value: Array = step.registers[at]
         if value is None:
-            raise Unwritten(f"{name} is read before it is written")
+            value = step.unwritten(register)
         if value.dtype is not dtype:
             value = value.view(dtype)
         return value if step.index is None else value[step.index]
@@ -90,8 +86,7 @@ def put(step: Step, at: int, value: Array) -> None:
         return
     held = step.registers[at]
     if held is None:
-        held = np.full(step.count, 0, dtype=value.dtype)
-        step.registers[at] = held
+        held = step.unwritten(step.kernel.registers[at])
     if held.dtype is not value.dtype:
         held = held.view(value.dtype)
     held[index] = value
@@ -151,6 +146,3 @@ def items_of(operand: Operand) -> tuple[Operand, ...]:
 def kind_of(instruction: Instruction, nth: int = -1) -> str:
     """The nth of the types among the words of an opcode."""
     return [part for part in instruction.parts[1:] if part in BITS][nth]
-
-
-__all__ = ["BOOL", "MOVED", "Handler", "Read", "Run", "Unwritten", "guarded", "pure", "reader"]

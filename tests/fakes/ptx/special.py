@@ -52,9 +52,9 @@ def _same(step: Step, value: int) -> NDArray[Any]:
 
 def _place(step: Step, word: str, axis: int) -> NDArray[Any]:
     if word in ("ntid", "nctaid"):
-        return _same(step, (step.block if word == "ntid" else step.grid)[axis])
+        return _same(step, (step.cta_shape if word == "ntid" else step.grid)[axis])
     size, at = (
-        (step.block, step.within) if word == "tid" else (step.grid, step.grid_cta[step.cta_of])
+        (step.cta_shape, step.within) if word == "tid" else (step.grid, step.grid_cta[step.cta_of])
     )
     for before in size[:axis]:
         at = at // before

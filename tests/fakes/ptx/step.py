@@ -24,8 +24,10 @@ from tests.fakes.ptx.program import (
     Symbol,
     Vector,
 )
-from tests.fakes.ptx.values import UNSIGNED, constant, dtype_of, narrowed, widened
+from tests.fakes.ptx.values import BOOL, UNSIGNED, constant, dtype_of, narrowed, widened
 
+# NaN in every float of this width.
+UNDEFINED = {1: 0, 8: 0xFF, 16: 0x7FFF, 32: 0x7FFFABAB, 64: 0x7FFFABABABABABAB, 128: 0}
 Array = NDArray[Any]
 Until = Callable[[], Array]
 
@@ -61,7 +63,7 @@ class Step:
         ctas: Array, memory: Memory, symbols: dict[str, int], kernel: Kernel,
         eager: bool = False,
     ) -> None:  # fmt: skip
-        self.grid, self.block = grid, block
+        self.grid, self.cta_shape = grid, block
         self.cta_threads = block[0] * block[1] * block[2]
         self.count = len(ctas) * self.cta_threads
         self.everyone = np.arange(self.count)
@@ -123,7 +125,7 @@ class Step:
             case Register():
                 value = self.registers[operand.index]
                 if value is None:
-                    raise RuntimeError(f"{operand.name} is read before it is written")
+                    value = self.unwritten(operand)
                 if self.index is not None:
                     value = value[self.index]
                 return narrowed(value, operand.bits, kind)
@@ -168,11 +170,19 @@ class Step:
             return
         held = self.registers[register.index]
         if held is None:
-            held = np.full(self.count, 0, dtype=value.dtype)
-            self.registers[register.index] = held
+            held = self.unwritten(register)
         if held.dtype is not value.dtype:
             held = held.view(value.dtype)
         held[self.index] = value
+
+    def unwritten(self, register: Register) -> Array:
+        """A register that nobody wrote: compilers read some and drop what comes of it, so that it
+        is no error, but NaN as a float and far off as an address.
+        """
+        dtype = BOOL if register.bits == 1 else UNSIGNED[register.bits]
+        held = np.full(self.count, UNDEFINED[register.bits], dtype=np.uint64)
+        self.registers[register.index] = made = held.astype(dtype)
+        return made
 
     def address(self, operand: Operand) -> Array:
         """uint64 of ``[base + offset]``."""

@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 from tests.fakes.ptx.program import BITS, Immediate
 
 Array = NDArray[Any]
-UNSIGNED = {
+UNSIGNED: dict[int, np.dtype[Any]] = {
     8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.uint32),
     64: np.dtype(np.uint64), 128: np.dtype(np.complex128),
 }  # fmt: skip
-SIGNED = {
+SIGNED: dict[int, np.dtype[Any]] = {
     8: np.dtype(np.int8), 16: np.dtype(np.int16), 32: np.dtype(np.int32), 64: np.dtype(np.int64)
 }  # fmt: skip
-FLOAT = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
+FLOAT: dict[str, np.dtype[Any]] = {
+    "f16": np.dtype(np.float16),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+}
 BOOL = np.dtype(np.bool_)
 
 
