@@ -267,7 +267,7 @@ def _tokens(product: Product) -> Array:
 def _owner(held: Array, pending: list[Product]) -> Product | None:
     """The pending product whose result these accumulators are to be."""
     for product in pending:
-        if (held[:, 0] == _tokens(product)).all():
+        if np.array_equal(held[:, 0], _tokens(product)):  # others have another count
             return product
     return None
 
