@@ -15,8 +15,15 @@ import triton
 import triton.language as tl
 
 from compute.kernels.attention_cases import KEYS, adversarial, dims_of, make_inputs
+from compute.kernels.attention_descriptors import by_descriptors, descriptor_cubin
 from compute.kernels.attention_hopper import attended, hopper_cubins, pays
-from compute.kernels.attention_plans import bucket_of, size_of, triton_choice, triton_plan
+from compute.kernels.attention_plans import (
+    bucket_of,
+    pointer_plan,
+    size_of,
+    triton_choice,
+    triton_plan,
+)
 from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
@@ -212,10 +219,16 @@ def by_triton(
     if not out.numel():
         return out
     q, scale = positive(q, scale)
+    dtype, bucket = str(q.dtype).removeprefix("torch."), bucket_of(d, sq)
+    config = TRITON_CHOICE.taken(q, dtype, bucket)
+    if config[-1]:
+        asked, keys, values = (head_lines(t)[0] for t in (q, k, v))
+        if by_descriptors(asked, keys, values, out, causal, scale * LOG2_E, config):
+            return out
+        config = pointer_plan(dtype, arch_of(q), bucket)
+    bm, bn, warps, stages, _ = config
     (q, qs, dense), (k, ks, _), (v, vs, _) = (head_lines(t, whole=16) for t in (q, k, v))
     block_d = max(16, triton.next_power_of_2(dense))
-    dtype = str(q.dtype).removeprefix("torch.")
-    bm, bn, warps, stages = TRITON_CHOICE.taken(q, dtype, bucket_of(dense, sq))
     attention_kernel[(b * h * triton.cdiv(sq, bm),)](
         q, k, v, out, *qs, *ks, *vs, hk, h // hk, sq, sk, dense, d, scale * LOG2_E, causal, bm, bn,
         block_d, dense == block_d, upcast(q), num_warps=warps, num_stages=stages,
@@ -225,7 +238,9 @@ def by_triton(
 
 def triton_cubin(dtype: str, arch: int, d: int, causal: bool, config: Config) -> Cubin:
     """Heads of ``d``, padded where that is no power of two."""
-    block_d, (bm, bn, warps, stages) = triton.next_power_of_2(d), config
+    if config[-1]:
+        return descriptor_cubin(dtype, arch, d, causal, config)
+    block_d, (bm, bn, warps, stages, _) = triton.next_power_of_2(d), config
     pointers = ("q", "k", "v", "out")
     strides = [f"{t}_{axis}" for t in "qkv" for axis in ("batch", "head", "row")]
     sizes = ("kv_heads", "group", "sq", "sk", "dense", "size")
@@ -241,9 +256,12 @@ def triton_cubin(dtype: str, arch: int, d: int, causal: bool, config: Config) ->
 def triton_aot(dtype: str, arch: int) -> list[Cubin]:
     """Heads of 64, 80 and 128, causal and not, and of an odd size."""
     return [
-        triton_cubin(dtype, arch, d, causal, triton_plan(dtype, arch, bucket_of(d, sq)))
-        for d, causal, sq in ((64, False, 4096), (80, True, 4096), (128, True, 4096),
-                              (128, False, 1))
+        triton_cubin(dtype, arch, d, causal, plan(dtype, arch, bucket_of(d, sq)))
+        for plan, d, causal, sq in (
+            (triton_plan, 128, True, 4096), (triton_plan, 128, False, 4096),
+            (triton_plan, 64, False, 4096), (triton_plan, 80, True, 4096),
+            (pointer_plan, 128, True, 4096), (triton_plan, 128, False, 1),
+        )
     ]  # fmt: skip
 
 

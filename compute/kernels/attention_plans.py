@@ -10,9 +10,10 @@ import triton
 from compute.kernels.choosing import Choice, Config
 from compute.kernels.operator import Cubin, Dims
 
-FIELDS = ("BM", "BN", "num_warps", "num_stages")
+FIELDS = ("BM", "BN", "num_warps", "num_stages", "TMA")
 FP32_PLAN = (32, 16, 8, 2)
 FEW, SOME = 16, 64  # queries
+SPECIALISED = 2  # in the field TMA: warps that fetch and warps that multiply; 1: equal warps
 
 
 def bucket_of(d: int, queries: int) -> str:
@@ -27,8 +28,27 @@ def size_of(bucket: str) -> int:
     return int(bucket.split()[0])
 
 
+# By tensor descriptors on sm_90, 16-bit, many queries, heads of at most 128; four warps a group of
+# queries and one that fetches. 128 keys twice are 160 KiB with the queries and do not spill; heads
+# of 64 leave room for four times.
+DESCRIBED = {128: (128, 128, 4, 2, SPECIALISED), 64: (128, 128, 4, 4, SPECIALISED)}
+
+
 def triton_plan(dtype: str, arch: int, bucket: str) -> Config:
-    """From the table.
+    """The table's."""
+    size, kind = size_of(bucket), bucket.split()[1]
+    if arch == 90 and dtype != "float32" and kind == "many" and size <= 128:
+        return DESCRIBED[128 if size > 64 else 64]
+    return pointer_plan(dtype, arch, bucket)
+
+
+def pointer_plan(dtype: str, arch: int, bucket: str) -> Config:
+    """For loads by pointers."""
+    return (*_pointer_plan(dtype, arch, bucket), 0)
+
+
+def _pointer_plan(dtype: str, arch: int, bucket: str) -> Config:
+    """From the tables.
 
     On 8 warps 128 x 128 takes 255 registers on sm_90; the masks of a padded head made that spill,
     and 128 x 64 before it, hence the narrower blocks.
@@ -49,6 +69,10 @@ def triton_plan(dtype: str, arch: int, bucket: str) -> Config:
     return bm, 64 if size == d else 32, 8, 2
 
 
+TRIED_DESCRIBED = (
+    (128, 64, 4, 3, SPECIALISED), (128, 64, 4, 2, SPECIALISED), (128, 128, 8, 2, 1),
+    (128, 64, 8, 3, 1), (128, 64, 8, 2, 1), (64, 128, 4, 2, 1),
+)  # fmt: skip
 TRIED = {
     "many": (
         (128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 8, 2), (128, 64, 4, 3), (128, 32, 8, 4),
@@ -62,8 +86,13 @@ TRIED_FP32 = ((32, 16, 8, 3), (32, 32, 8, 2), (32, 32, 4, 2), (64, 16, 8, 2), (1
 
 def _offered(dtype: str, arch: int, bucket: str) -> list[Config]:
     """The table's first."""
-    tried = TRIED_FP32 if dtype == "float32" else TRIED[bucket.split()[1]]
-    return list(dict.fromkeys([triton_plan(dtype, arch, bucket), *tried]))
+    size, kind = size_of(bucket), bucket.split()[1]
+    found = [triton_plan(dtype, arch, bucket)]
+    if arch == 90 and dtype != "float32" and kind == "many" and size <= 128:
+        found += TRIED_DESCRIBED
+    tried = TRIED_FP32 if dtype == "float32" else TRIED[kind]
+    found += [pointer_plan(dtype, arch, bucket), *((*plan, 0) for plan in tried)]
+    return list(dict.fromkeys(found))
 
 
 def triton_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:

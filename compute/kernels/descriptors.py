@@ -6,6 +6,7 @@ and no masks in registers, and a ragged inner axis costs nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,6 +37,29 @@ def of_result(out: torch.Tensor, block: Sequence[int]) -> TensorDescriptor | Non
     if columns * out.element_size() % CHUNK_BYTES:
         return None
     return TensorDescriptor(out, [rows, columns], [columns, 1], list(block))
+
+
+def strides_of(heads: torch.Tensor) -> list[int]:
+    """Strides in elements; of an axis of one element, where they say nothing, that of a dense
+    tensor: the copy engine takes no 0.
+    """
+    strides, each = list(heads.stride()), CHUNK_BYTES // heads.element_size()
+    dense = math.ceil(heads.shape[-1] / each) * each
+    for axis in reversed(range(heads.dim() - 1)):
+        if heads.shape[axis] == 1:
+            strides[axis] = dense
+        dense = max(dense, strides[axis] * heads.shape[axis])
+    return [*strides[:-1], 1]
+
+
+def of_heads(heads: torch.Tensor, lines: int, length: int) -> TensorDescriptor | None:
+    """[B, H, S, D], so many lines of one head at a time; None where an axis is empty or expanded.
+    Lines begin at multiples of 16 bytes.
+    """
+    strides = strides_of(heads)
+    if not heads.numel() or 0 in strides:
+        return None
+    return TensorDescriptor(heads, list(heads.shape), strides, [1, 1, lines, length])
 
 
 def together(shared_bytes: int) -> int:

@@ -52,7 +52,7 @@ def aot(
     return Cubin(
         name=kernel.fn.__name__,
         cubin=built.asm["cubin"],
-        num_warps=num_warps,
+        num_warps=built.metadata.num_warps,  # specialised ones included
         config={
             **constants,
             "num_warps": num_warps,
