@@ -21,8 +21,10 @@ from compute.kernels.gemm_cases import adversarial, make_inputs
 from compute.kernels.gemm_descriptors import by_descriptors, descriptor_cubin
 from compute.kernels.gemm_hopper import hopper_cubin, multiplied
 from compute.kernels.gemm_plans import (
+    PARTIAL,
     RAGGED,
     cuda_choice,
+    cuda_kind,
     cuda_plan,
     mma_plan,
     pointer_plan,
@@ -261,7 +263,7 @@ def by_cuda(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     left, right = operand(a), operand(b)
     processors = multiprocessors_of(a)
     dtype = str(a.dtype).removeprefix("torch.")
-    kind = kind_of(m, n, processors)
+    kind = cuda_kind(m, n, processors)
     plan = TilePlan(*CUDA_CHOICE.taken(a, dtype, kind))
     if plan.by_warpgroups:
         if multiplied(left, right, out, k, plan):
@@ -307,7 +309,7 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
     try:
         cubins = [sum_cuda_aot(dtype, arch)]
         for kind, a_k, b_k in (
-            ("large", True, True), ("medium", True, True), ("small", True, True),
+            ("large", True, True), ("medium", True, True), (PARTIAL, True, True),
             ("skinny", True, True), ("large", False, False), ("skinny", True, False),
         ):  # fmt: skip
             config = {"kind": kind, "a_k": a_k, "b_k": b_k}

@@ -22,7 +22,7 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     """
     shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
     shapes += [(130, 257, 70), (1, 100, 600), (16, 72, 40), (150, 96, 33), (150, 520, 72)]
-    shapes += [(130, 257, 0), (129, 64, 530)]
+    shapes += [(130, 257, 0), (129, 64, 530), (40, 100, 129)]
     cases = [
         Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
         for m, n, k in shapes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from compute.kernels.choosing import Choice, Config
@@ -134,6 +135,7 @@ def triton_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:
 
 # --- CUDA C++ ---------------------------------------------------------------------------------
 
+PARTIAL = "partial"
 # 64 x 64 a warp: 8 ldmatrix for 32 mma, half of what shared memory can give; 64 x 32 would need
 # 6 for 16. Four stages of 32 hide memory's latency on all but sm_89, which has 99 KiB.
 CUDA_16 = {
@@ -149,17 +151,27 @@ CUDA_32 = {
     "small": TilePlan(64, 64, 16, 16, 32, 4, 2),
     "skinny": TilePlan(64, 64, 16, 16, 32, 4, 2),
 }
-# Hopper, by wgmma: the tiles of a stage are 48 and 32 KiB, and both rings fill the 227 KiB that a
-# block may have but for the 32 of results on their way out. 128 x 256 reads 80 bytes of shared
-# memory a cycle of the tensor cores, 128 x 128 reads 96; there are 128.
+# Hopper, by wgmma: the tiles of a stage are 48 and 32 KiB, and either ring fills the 227 KiB that a
+# block may have but for the 32 of results on their way out. 128 x 256 asks L2 for 48 bytes a cycle
+# of the tensor cores, 128 x 128 for 64, where some 39 come (5120 a cycle for 132 multiprocessors):
+# the smaller tile pays only where it keeps more of them busy.
 HOPPER = {
     "large": TilePlan(128, 256, 64, 16, 256, 4, 1),
-    "medium": TilePlan(128, 128, 64, 16, 128, 6, 1),
+    "medium": TilePlan(128, 256, 64, 16, 256, 4, 1),
+    PARTIAL: TilePlan(128, 128, 64, 16, 128, 6, 1),
 }
-HOPPER_TRIED = {
-    "large": ((128, 256, 64, 16, 256, 3, 1), (128, 192, 64, 16, 192, 4, 1)),
-    "medium": ((128, 128, 64, 16, 128, 4, 1), (128, 192, 64, 16, 192, 4, 1)),
-}
+HOPPER_TRIED = (
+    (128, 256, 64, 16, 256, 3, 1), (128, 192, 64, 16, 192, 4, 1), (128, 128, 64, 16, 128, 4, 1),
+)  # fmt: skip
+
+
+def cuda_kind(m: int, n: int, processors: int) -> str:
+    """The kind of shape; "partial" are small ones that still give half of the multiprocessors or
+    more a tile of 128 x 128.
+    """
+    kind = kind_of(m, n, processors)
+    tiles = math.ceil(m / 128) * math.ceil(n / 128)
+    return PARTIAL if kind == "small" and m > 64 and 2 * tiles >= processors else kind
 
 
 def cuda_plan(dtype: str, arch: int, kind: str) -> TilePlan:
@@ -172,7 +184,7 @@ def cuda_plan(dtype: str, arch: int, kind: str) -> TilePlan:
 def mma_plan(dtype: str, arch: int, kind: str) -> TilePlan:
     """From the table for every architecture: mma.sync, or FMA."""
     table = CUDA_16 if BLOCK_BYTES.get(arch, 0) >= BLOCK_BYTES[80] else CUDA_16_89
-    return (CUDA_32 if dtype == "float32" else table)[kind]
+    return (CUDA_32 if dtype == "float32" else table)["small" if kind == PARTIAL else kind]
 
 
 CUDA_TRIED = {
@@ -205,17 +217,18 @@ def cuda_choice(cubin: Callable[[str, int, str, Config], Cubin]) -> Choice:
     """What the CUDA launcher may choose."""
 
     def bucket(dims: Dims, dtype: str, processors: int) -> str:
-        return kind_of(dims["M"], dims["N"], processors)
+        return cuda_kind(dims["M"], dims["N"], processors)
 
     def usual(dtype: str, arch: int, kind: str) -> Config:
         return cuda_plan(dtype, arch, kind).numbers
 
     def offered(dtype: str, arch: int, kind: str) -> Sequence[Config]:
-        first = usual(dtype, arch, kind)
-        tried = (CUDA_TRIED_32 if dtype == "float32" else CUDA_TRIED)[kind]
-        if not TilePlan(*first).by_warpgroups:
-            return list(dict.fromkeys([first, *tried]))
-        own = (*(plan.numbers for plan in HOPPER.values()), *HOPPER_TRIED[kind])
-        return list(dict.fromkeys([first, *own, mma_plan(dtype, arch, kind).numbers, *tried]))
+        first = TilePlan(*usual(dtype, arch, kind))
+        tried = CUDA_TRIED_32 if dtype == "float32" else CUDA_TRIED
+        found = [first.numbers]
+        if first.by_warpgroups:
+            found += [*(plan.numbers for plan in HOPPER.values()), *HOPPER_TRIED]
+        found += [mma_plan(dtype, arch, kind).numbers, *tried["small" if kind == PARTIAL else kind]]
+        return list(dict.fromkeys(found))
 
     return Choice("gemm", "cuda", TilePlan.FIELDS, bucket, usual, offered, cubin)
