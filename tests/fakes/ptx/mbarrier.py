@@ -60,6 +60,16 @@ def _each(step: Step, where: Operand) -> Iterator[tuple[Barrier, str, Array]]:
 # --- handlers ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Said:
+    """What threads wait for, as it is when somebody asks."""
+
+    barriers: list[tuple[Barrier, str]]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name} ({barrier})" for barrier, name in self.barriers[:4])
+
+
 def init(step: Step, instruction: Instruction) -> None:
     """So many arrivals a phase."""
     where, count = instruction.operands
@@ -145,7 +155,7 @@ def wait(step: Step, instruction: Instruction) -> None:
                 made[order[threads]] = finished(barrier, phase)
             return made
 
-        said = "; ".join(f"{name} ({part[0]})" for part, name in late[:4])
+        said = Said([(part[0], name) for part, name in late])
         step.block(said, until, waiting)
     if len(step.threads):
         step.write(done_to, np.ones(len(step.threads), bool), "pred")

@@ -38,8 +38,9 @@ class Scheduler:
         self.step, self.code, self.body = step, code, body
         self.ranks: Array | None = None
         if order != "together":
-            ranks = step.within // 32
-            self.ranks = ranks if order == "forwards" else step.warps_a_cta - 1 - ranks
+            together = 128 if any(i.parts[0] == "wgmma" for i in body) else 32  # a warpgroup
+            ranks = step.within // together
+            self.ranks = ranks if order == "forwards" else int(ranks.max()) - ranks
         self.heap: list[int] = []
         self.at: dict[int, list[Array]] = {}
         self.waiting: list[Blocked] = []

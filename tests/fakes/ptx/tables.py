@@ -16,6 +16,7 @@ from tests.fakes.ptx import (
     fences,
     mbarrier,
     tensor,
+    tensor_maps,
     warp,
     wgmma,
 )
@@ -36,6 +37,7 @@ HANDLERS: dict[str, Handler] = {
     **wgmma.HANDLERS,
     **copies.HANDLERS,
     **bulk.HANDLERS,
+    **tensor_maps.HANDLERS,
     **mbarrier.HANDLERS,
     **fences.HANDLERS,
 }
