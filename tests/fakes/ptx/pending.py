@@ -34,7 +34,7 @@ def tokens_of(product: Product) -> Array:
 def owner_of(held: Array, pending: list[Product]) -> Product | None:
     """The product under way whose result these accumulators [registers, threads] are to be."""
     for product in pending:
-        if (held[:, 0] == tokens_of(product)).all():
+        if np.array_equal(held[:, 0], tokens_of(product)):  # others have another count
             return product
     return None
 
