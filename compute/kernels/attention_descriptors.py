@@ -52,14 +52,17 @@ def attend_block(
 def attention_tma_kernel(
     q: tl.tensor, k: tl.tensor, v: tl.tensor, out: tl.tensor,
     q_batch: tl.tensor, q_head: tl.tensor, q_row: tl.tensor, kv_heads: tl.tensor,
-    group: tl.tensor, sq: tl.tensor, sk: tl.tensor, size: tl.tensor, scale: tl.tensor,
+    group: tl.tensor, sq: tl.tensor, sk: tl.tensor, size: tl.tensor, zero: tl.tensor,
+    scale: tl.tensor,
     CAUSAL: tl.constexpr, MASK: tl.constexpr, SPECIAL: tl.constexpr, BM: tl.constexpr,
     BN: tl.constexpr, D: tl.constexpr, UPCAST: tl.constexpr,
 ) -> None:  # fmt: skip
     """BM queries of one head, in the order of ``attention_kernel``; ``k`` and ``v`` are
     descriptors. That of the queries is made here, because the compiler halves its block for the two
     groups of warps. It takes one loop only (two end in an assertion of Triton 3.6 and 3.7): with
-    SPECIAL every block is masked where any is.
+    SPECIAL every block is masked where any is. ``zero`` keeps the row that is loaded apart from
+    ``first``: to the second group's copy of it the compiler adds 64 wherever it is used, and
+    ``rows`` begin at 64 there already (both versions; its second half was then never stored).
     """
     tiles = tl.cdiv(sq, BM)
     place = tl.program_id(0) // group
@@ -69,7 +72,7 @@ def attention_tma_kernel(
     query = head * group + tl.program_id(0) % group
     q += batch.to(tl.int64) * q_batch + query.to(tl.int64) * q_head
     asked = tl.make_tensor_descriptor(q, [sq, size], [q_row, 1], [BM, D])
-    queries = asked.load([first, 0])
+    queries = asked.load([first + zero, 0])
     if UPCAST:
         queries = queries.to(tl.float32)
     rows, column = tl.arange(0, BM), tl.arange(0, D)
@@ -125,7 +128,7 @@ def by_descriptors(
 
     triton.set_allocator(scratch)
     attention_tma_kernel[(b * h * triton.cdiv(sq, bm),)](
-        q, from_k, from_v, out, *strides[:3], hk, h // hk, sq, sk, d, scale, causal,
+        q, from_k, from_v, out, *strides[:3], hk, h // hk, sq, sk, d, 0, scale, causal,
         causal or sk % bn > 0, how == SPECIALISED, bm, bn, block_d, upcast(q), num_warps=warps,
         num_stages=stages,
     )  # fmt: skip
@@ -137,7 +140,7 @@ def descriptor_cubin(dtype: str, arch: int, d: int, causal: bool, config: Config
     block_d, (bm, bn, warps, stages, how) = max(16, triton.next_power_of_2(d)), config
     arguments = dict.fromkeys(("q", "out"), pointer(dtype)) | {"scale": "fp32"}
     arguments |= dict.fromkeys(("k", "v"), described(dtype, [1, 1, bn, block_d]))
-    sizes = ("q_batch", "q_head", "q_row", "kv_heads", "group", "sq", "sk", "size")
+    sizes = ("q_batch", "q_head", "q_row", "kv_heads", "group", "sq", "sk", "size", "zero")
     arguments |= dict.fromkeys(sizes, "i32")
     constants: dict[str, Any] = {"CAUSAL": causal, "MASK": causal, "SPECIAL": how == SPECIALISED}
     constants |= {"BM": bm, "BN": bn, "D": block_d, "UPCAST": False}
