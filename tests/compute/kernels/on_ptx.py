@@ -1,7 +1,7 @@
 """The project's own check of its operators with CUDA kernels on the PTX machine.
 
-``python -m tests.compute.kernels.on_ptx OP... [--arch 90] [--dtype D] [--case NAME]`` compiles every
-kernel by NVRTC for the architecture and runs its PTX (tests/fakes/ptx) on this CPU: what the g++
+``python -m tests.compute.kernels.on_ptx OP... [--arch 90] [--dtype D] [--case NAME]`` compiles
+every kernel by NVRTC for the architecture and runs its PTX (tests/fakes/ptx) on this CPU: what the g++
 emulation cannot see, as inline assembly and reads past a buffer, is seen here.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from compute.kernels.tensor_maps import TensorMap
 from tests.fakes.ptx import Machine, parse
 from tests.fakes.ptx.nvrtc import ptx_of
 
@@ -51,13 +52,10 @@ class Launcher:
 
 def _value(machine: Machine, argument: Any) -> Any:
     """A tensor map is its 128 bytes in the emulated layout; its tensor may be touched."""
-    if type(argument).__name__ != "TensorMap":
+    if not isinstance(argument, TensorMap):
         return argument
-    from compute.kernels.emulation import _value as as_emulated
-
     machine.add_memory(argument.tensor)
-    given = as_emulated(argument)
-    return bytes(given)
+    return argument.emulated_bytes()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,7 +83,7 @@ def checks(chosen: argparse.Namespace) -> Any:
     from compute.kernels.registry import operators
 
     launcher = Launcher(chosen.arch, chosen.order)
-    cuda_build.emulation_launch = launcher
+    vars(cuda_build)["emulation_launch"] = launcher
     for name in chosen.operators:
         operator = operators()[name]
         for dtype in [d for d in operator.dtypes if not chosen.dtype or d in chosen.dtype]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tests.fakes.ptx.bind import MOVED, Handler, Run, reader
@@ -77,7 +75,10 @@ class Barriers:
 
 def barriers(step: Step) -> Barriers:
     """Of this batch."""
-    return step.state.setdefault("barriers", Barriers(step))
+    if "barriers" not in step.state:
+        step.state["barriers"] = Barriers(step)
+    held: Barriers = step.state["barriers"]
+    return held
 
 
 def _operands(step: Step, instruction: Instruction) -> tuple[Array, Array]:
@@ -107,7 +108,8 @@ def sync(step: Step, instruction: Instruction) -> None:
 
         def until() -> Array:
             held.complete()
-            return held.phase[cta, number] != before
+            over: Array = held.phase[cta, number] != before
+            return over
 
         step.block(f"barrier {int(number[0])}", until, waits, step.pc + 1)
 
@@ -118,7 +120,7 @@ def arrive(step: Step, instruction: Instruction) -> None:
     barriers(step).arrive(step.cta, number, count)
 
 
-def nothing(step: Step, instruction: Instruction) -> Any:
+def nothing(step: Step, instruction: Instruction) -> None:
     """Fences and hints: memory here is always up to date."""
 
 

@@ -46,7 +46,7 @@ def packed(halves: Array) -> Any:
 
 
 def exact_fused(a: Array, b: Array, c: Array) -> Any:
-    """a b + c in float64: products of 16-bit numbers and such sums are exact there, nearly always."""
+    """a b + c in float64: products of 16-bit numbers are exact there, sums nearly always."""
     return a.astype(np.float64) * b + c
 
 

@@ -30,7 +30,7 @@ def _plain(function: Callable[..., Any], arity: int, unsigned: bool = False) -> 
 # --- arithmetic ---
 
 
-def high_product(a: Array, b: Array) -> Array:
+def high_product(a: Array, b: Array) -> Any:
     """The upper half of a product, of 16 to 64 bits."""
     bits = 8 * a.dtype.itemsize
     if bits < 64:

@@ -23,9 +23,7 @@ SHARED_LIMIT = {80: 166_912, 86: 101_376, 89: 101_376, 90: 232_448, 100: 232_448
 class Machine:
     """Kernels of one module, and the memory they may touch."""
 
-    def __init__(
-        self, module: Module, order: str = "together", eager_async: bool = False
-    ) -> None:
+    def __init__(self, module: Module, order: str = "together", eager_async: bool = False) -> None:
         self.module, self.order, self.eager_async = module, order, eager_async
         self.memory = Memory()
         self.globals: dict[str, int] = {}
@@ -60,8 +58,10 @@ class Machine:
         """
         kernel = self.module.kernels[name]
         x, y, z = (*grid, 1, 1)[:3]
-        block = (threads, 1, 1) if isinstance(threads, int) else (*threads, 1, 1)[:3]
-        size = block[0] * block[1] * block[2]
+        given = (threads,) if isinstance(threads, int) else threads
+        a, b, c = (*given, 1, 1)[:3]
+        block = (a, b, c)
+        size = a * b * c
         symbols, shared, local = self._layout(kernel, shared_bytes)
         block_of_params = self._params(kernel, arguments)
         start = block_of_params.ctypes.data

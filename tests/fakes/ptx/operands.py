@@ -32,13 +32,26 @@ class Tokens:
     """Words with the lines they stand in."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._words: list[str] = []
         self._lines: list[int] = []
+        self._ends: list[int] = []
+        begin = 0
         for number, line in enumerate(text.split("\n"), 1):
-            found = WORD.findall(line)
-            self._words += found
-            self._lines += [number] * len(found)
+            for found in WORD.finditer(line):
+                self._words.append(found[0])
+                self._ends.append(begin + found.end())
+            self._lines += [number] * (len(self._words) - len(self._lines))
+            begin += len(line) + 1
         self._at = 0
+
+    def mark(self) -> int:
+        """The place of the word taken last, for ``since``."""
+        return self._ends[self._at - 1] - len(self._words[self._at - 1])
+
+    def since(self, mark: int) -> str:
+        """The text from there to the word taken last, on one line."""
+        return " ".join(self._text[mark : self._ends[self._at - 1]].split())
 
     @property
     def line(self) -> int:

@@ -31,7 +31,8 @@ def parse(text: str) -> Module:
     """Raises ``BadText``."""
     plain = COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
     lines = [
-        "" if line.lstrip().startswith((".loc", ".file")) else line for line in plain.split("\n")
+        "" if line.split(maxsplit=1)[:1] in ([".loc"], [".file"]) else line
+        for line in plain.split("\n")
     ]
     return _Parser(lines).module()
 
@@ -47,7 +48,6 @@ class _Scope:
 
 class _Parser:
     def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
         self.tokens = Tokens("\n".join(lines))
         self.made = Module()
         self.kernel = Kernel("")
@@ -194,7 +194,7 @@ class _Parser:
 
     def _statement(self) -> None:
         word = self.tokens.take()
-        line = self.tokens.line
+        line, mark = self.tokens.line, self.tokens.mark()
         if word == "{":
             self.scopes.append(_Scope({}, self._labels_here(), {}))
         elif word == "}":
@@ -212,7 +212,7 @@ class _Parser:
             while self.tokens.take() != ";":
                 pass
         else:
-            self._instruction(word, line)
+            self._instruction(word, line, mark)
 
     def _registers(self) -> None:
         bits = BITS[self.tokens.take()[1:]]
@@ -230,7 +230,7 @@ class _Parser:
             if self.tokens.take() == ";":
                 return
 
-    def _instruction(self, word: str, line: int) -> None:
+    def _instruction(self, word: str, line: int, mark: int) -> None:
         guard = None
         if word == "@":
             negated = self.tokens.peek() == "!"
@@ -247,7 +247,7 @@ class _Parser:
             if self.tokens.peek() == ",":
                 self.tokens.take()
         self.tokens.take()
-        text = " ".join(" ".join(self.lines[line - 1 : self.tokens.line]).split())
+        text = self.tokens.since(mark)
         parts = tuple(word.split("."))
         self.kernel.body.append(Instruction(word, parts, tuple(operands), line, text, guard))
 
@@ -269,7 +269,8 @@ def _number(word: str, size: int, line: int) -> bytes:
     if re.fullmatch(r"0[dD][0-9a-fA-F]{16}", word):
         return int(word[2:], 16).to_bytes(8, "little")
     try:
-        return (int(word.rstrip("U"), 0) % 256**size).to_bytes(size, "little")
+        number: int = int(word.rstrip("U"), 0) % (1 << 8 * size)
+        return number.to_bytes(size, "little")
     except ValueError:
         pass
     try:

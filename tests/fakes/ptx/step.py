@@ -46,7 +46,7 @@ class Blocked:
 
     pc: int
     threads: Array
-    reason: str
+    reason: object
     until: Until | None
     resume: int
 
@@ -221,7 +221,7 @@ class Step:
 
     def block(
         self,
-        reason: str,
+        reason: object,
         until: Until | None,
         which: Array | None = None,
         resume: int | None = None,
@@ -263,7 +263,8 @@ class Step:
             bits, self.warp_of[missing], (np.uint32(1) << self.lane_of[missing].astype(np.uint32))
         )
         away = bits[self.warp_of[self.index]]
-        return (away if mask is None else away & mask) == 0
+        complete: Array = (away if mask is None else away & mask) == 0
+        return complete
 
     def converge(self, mask: Array | None = None) -> bool:
         """Keep those whose warp is complete; the others wait here. False: nobody is left."""

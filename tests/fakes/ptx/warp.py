@@ -9,8 +9,9 @@ import numpy as np
 from tests.fakes.ptx.bind import Run, items_of, kind_of, reader, writer
 from tests.fakes.ptx.program import Instruction, Operand, Pair, Sink
 from tests.fakes.ptx.step import Array, Step
+from tests.fakes.ptx.values import dtype_of
 
-ALL = np.uint32(2**32 - 1)
+ALL = np.array(2**32 - 1, dtype=np.uint32)
 
 
 def _results(operand: Operand) -> tuple[Operand, Operand]:
@@ -148,7 +149,7 @@ def reduce_warp(instruction: Instruction) -> Run:
             return
         warp = step.warp
         starts = np.flatnonzero(np.diff(warp, prepend=-1))
-        totals = function.reduceat(_everywhere(step, value(step)), starts)
+        totals = function.reduceat(_everywhere(step, value(step)), starts).astype(dtype_of(kind))
         lengths = np.diff(starts, append=len(warp))
         write(step, np.repeat(totals, lengths))
 
