@@ -1,14 +1,15 @@
 // Attention of 16-bit values on Hopper: the copy engine brings tiles, wgmma multiplies them.
 //
 // One block makes 128 query rows of a head, two warpgroups 64 each; a third only has tiles copied.
-// What both products take on one multiprocessor for 128 queries and 128 keys of D = 128: 4 x 128^3 /
-// 4096 = 2048 cycles of tensor cores. The softmax of the same tile: 16384 exponentials at 16 a cycle
-// are 1024 cycles, and per lane 64 maxima and 32 conversions at half rate, 192 products and sums at
-// full rate, 2 warps a scheduler: 384 and 384 cycles. All of it fits under the products, if they
-// never wait for it. Two overlaps see to that. Within a warpgroup the logits of the next keys are
-// made first, then the values of the last ones are added while the softmax of the new logits runs.
-// Between the two, named barriers: one issues its products, then the other, so that each has its
-// softmax while the tensor cores work for its neighbour. (Shah et al. 2024, FlashAttention-3.)
+// For 128 queries, 128 keys and D = 128 the tensor cores of a multiprocessor take 4 x 128^3 / 4096
+// = 2048 cycles. The softmax compiles to 382 instructions a lane and 64 logits, 764 issue slots of each
+// scheduler for its two warps: 64 exponentials (16 lanes a cycle: 1024 cycles), 64 maxima and 32
+// conversions (64 lanes: 384), 64 each of logit * scale - base, sums, and results rescaled (128
+// lanes: 384). It fits under the products if they never wait for it; two overlaps see to that.
+// Within a warpgroup the logits of the next keys are begun before the values of the last ones, and
+// softened while those are added. Between the two, named barriers: one issues its products, then
+// the other, so that each has its softmax while the tensor cores work for its neighbour (Shah et
+// al. 2024, FlashAttention-3). 183 registers with D = 128, 151 with 64, of 240.
 #pragma once
 #include <hopper.cuh>
 
@@ -69,7 +70,7 @@ template <class T, int D> struct HopperRows {
   using Tiles = HopperTiles<T, D>;
   static constexpr int BN = Tiles::ROWS, COLUMNS = Tiles::COLUMNS;
   float out[COLUMNS / 2], logits[BN / 2];
-  u32 left[BN / 16][4];                      // exponentials, as the left operand of values
+  u32 left[BN / 16][4];              // exponentials, as the left operand of values
   float most[2], total[2], kept[2];  // kept: what is left of the sums at the new maximum
 
   __device__ __forceinline__ void clear() {
@@ -95,7 +96,8 @@ template <class T, int D> struct HopperRows {
       wgmma<T, COLUMNS, false>(out, left[s], b + s * (2048 / 16), true);
     wgmma_commit();
   }
-  // Keys from ``end`` - ``at`` on count for nothing; ``end`` is that of the lane's first row.
+  // Of keys from ``at`` on those count that lie before ``sk`` and ``end``: the lane's first row's
+  // end, the second one's is ``later``.
   __device__ __forceinline__ void mask(int at, int end, int later, int sk) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -203,7 +205,8 @@ __device__ __forceinline__ void attend_tiles(HopperRows<T, D>& rows, HopperTiles
     if (at >= whole) rows.mask(at * BN, end, later, sk);
     rows.soften(scale);
     keep(rows.logits);
-    // This loop keeps the compiler from waiting for the values before the softmax.
+    // Here, because the compiler does not move code across this loop: without it, it waited for
+    // the values ahead of the softmax, and nothing overlapped.
     if (at > 0) barrier_wait(&tiles.k_full[next.stage], next.parity);
     wgmma_wait<0>();
     keep(rows.out);
@@ -235,6 +238,9 @@ attention_hopper(const __grid_constant__ TensorMap q, const __grid_constant__ Te
   const int ahead = sk - sq, seen = causal ? min(sk, first + BM + ahead) : sk;
   const int blocks = (max(seen, 0) + BN - 1) / BN;
   if (threadIdx.x == 0) {
+    tma_prefetch(q);
+    tma_prefetch(k);
+    tma_prefetch(v);
     barrier_init(&tiles.q_full, 1);
     for (int i = 0; i < Tiles::STAGES; i++) {
       barrier_init(&tiles.k_full[i], 1);

@@ -1,5 +1,6 @@
-"""Attention on Hopper: right on lengths that end anywhere, and each wait, phase and address in it
-is needed: taken out or changed, the emulated GPU shows it.
+"""Attention on Hopper: right on lengths that end anywhere, by g++'s emulation and as the PTX that
+NVRTC makes of it. Each wait, phase and address in it is needed: taken out or changed, one of the
+two shows it.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -63,6 +65,15 @@ FAULTS = {
     "no swizzle": ("(s % 4 * 2 + lane / 16) ^ (row % 8)", "s % 4 * 2 + lane / 16", "values"),
 }  # fmt: skip
 
+# What g++ does not see: which path a store takes to the copy engine, what registers a product has.
+PTX_FAULTS = {
+    "no fence before results are copied out": ("fence_async_shared();", "", "fence.proxy.async"),
+    "no fence before products": (
+        "    wgmma_begin();\n    rows.multiply_keys", "    rows.multiply_keys", "wgmma.fence",
+    ),
+    "logits before they are there": (LOGITS, "release(&tiles.k_empty[key.stage]);", "NaN"),
+}  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def emulation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +83,15 @@ def emulation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K2C_CUDA_ON_CPU", "1")
 
 
-def wrong(shape: tuple[int, ...], change: Callable[[dict[str, Any]], None] | None = None) -> str:
-    """What is wrong with two launches, one of each order of what is asynchronous; "" if nothing."""
+def wrong(
+    shape: tuple[int, ...],
+    change: Callable[[dict[str, Any]], None] | None = None,
+    dtype: str = "bfloat16",
+    launches: int = 2,
+) -> str:
+    """What is wrong, "" if nothing. Of two emulated launches each has another order of what is
+    asynchronous.
+    """
     import torch
 
     from compute.kernels.attention import LOG2_E, OPERATOR
@@ -82,19 +100,21 @@ def wrong(shape: tuple[int, ...], change: Callable[[dict[str, Any]], None] | Non
     from compute.kernels.judging import judge
     from compute.kernels.matrices import head_lines, positive
 
-    inputs = make_inputs(dims_of(shape), "bfloat16", 3, "cpu")
+    inputs = make_inputs(dims_of(shape), dtype, 3, "cpu")
     if change:
         change(inputs)
     want = OPERATOR.reference(**inputs)
     q, scale = positive(inputs["q"], inputs["scale"])
     heads = [head_lines(t) for t in (q, inputs["k"], inputs["v"])]
     said = []
-    for _ in range(2):
-        held = torch.full((*inputs["q"].shape[:2], shape[3] + 1, shape[5]), 7.0).bfloat16()
+    for _ in range(launches):
+        held = torch.full(
+            (*inputs["q"].shape[:2], shape[3] + 1, shape[5]), 7.0, dtype=inputs["q"].dtype
+        )
         flat = held.view(-1)[: inputs["q"].numel()]
         out = flat.view(inputs["q"].shape)
         assert attended(heads, out, shape[4], scale * LOG2_E, inputs["causal"])
-        said.append(judge(OPERATOR, inputs, out, want, "bfloat16").why)
+        said.append(judge(OPERATOR, inputs, out, want, dtype).why)
         beyond = held.view(-1)[inputs["q"].numel() :]
         said.append("" if bool((beyond == 7.0).all()) else "it writes beyond its result")
     return "; ".join(filter(None, said))
@@ -161,6 +181,49 @@ def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.M
     finally:
         chosen.value = 0
     assert wrong((1, 1, 1, 70, 660, d, 1), peaked) == ""
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((1, 2, 1, 140, 270, 128, 1), "bfloat16"), ((1, 1, 1, 70, 300, 128, 0), "float16"),
+        ((1, 1, 1, 130, 650, 64, 1), "float16"), ((1, 4, 2, 3, 400, 64, 0), "bfloat16"),
+        ((1, 2, 1, 150, 140, 80, 1), "bfloat16"),
+    ],
+)  # fmt: skip
+def test_its_ptx_is_right_with_copies_and_products_as_late_and_as_early_as_may_be(
+    shape: tuple[int, ...], dtype: str, eager: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_ptx(monkeypatch, eager)
+    assert wrong(shape, peaked, dtype, launches=1) == ""
+
+
+@pytest.mark.parametrize("fault", PTX_FAULTS)
+def test_a_fault_that_only_its_ptx_shows_is_shown(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compute.kernels import attention_hopper
+    from compute.kernels.cuda_build import HEADERS, CudaKernel
+
+    old, new, said = PTX_FAULTS[fault]
+    text = (HEADERS / "attention_hopper.cuh").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    source = text.replace(old, new).replace("#pragma once", "")
+    monkeypatch.setattr(attention_hopper, "KERNEL", CudaKernel("attention_hopper", source))
+    on_ptx(monkeypatch, eager=False)
+    with pytest.raises(Exception, match=said):
+        raise AssertionError(wrong((1, 1, 1, 70, 300, 64, 1), peaked, launches=1))
+
+
+def on_ptx(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
+    """Launches go to the PTX machine."""
+    from compute.kernels import cuda_build
+    from tests.compute.kernels import on_ptx
+    from tests.fakes.ptx import Machine
+
+    monkeypatch.setattr(on_ptx, "Machine", partial(Machine, eager_async=eager))
+    monkeypatch.setattr(cuda_build, "emulation_launch", on_ptx.Launcher(90))
 
 
 def faulty() -> str:
