@@ -22,6 +22,8 @@ def _plain(function: Callable[..., Any], arity: int, unsigned: bool = False) -> 
         kind = kind_of(instruction)
         if unsigned and kind != "pred":
             kind = f"u{BITS[kind]}"
+        if "relu" in instruction.parts:  # of min and max: nothing below zero comes out
+            return pure(lambda a, b: np.maximum(function(a, b), 0), instruction, kind, kind, kind)
         return pure(function, instruction, kind, *[kind] * arity)
 
     return bind

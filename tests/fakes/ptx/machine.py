@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,20 @@ import numpy as np
 from tests.fakes.ptx import control, fences, tables
 from tests.fakes.ptx.bind import Handler, Run, guarded
 from tests.fakes.ptx.memory import LOCAL_BASE, SHARED_BASE, Memory
-from tests.fakes.ptx.program import Address, Instruction, Kernel, Module, Operand, Symbol, Variable
+from tests.fakes.ptx.program import (
+    Address,
+    Instruction,
+    Kernel,
+    Module,
+    Operand,
+    Register,
+    Symbol,
+    Variable,
+    Vector,
+)
 from tests.fakes.ptx.schedule import Scheduler
 from tests.fakes.ptx.step import Step
+from tests.fakes.ptx.wgmma import accumulators, wait_for
 
 LANES = 32_768  # threads of a batch: enough that numpy's own overhead is small
 ALONE = ("mbarrier", "wgmma", "cp.async.bulk", "clusterlaunchcontrol")  # one CTA at a time
@@ -21,10 +32,21 @@ SHARED_LIMIT = {80: 166_912, 86: 101_376, 89: 101_376, 90: 232_448, 100: 232_448
 
 
 class Machine:
-    """Kernels of one module, and the memory they may touch."""
+    """Kernels of one module, and the memory they may touch.
 
-    def __init__(self, module: Module, order: str = "together", eager_async: bool = False) -> None:
+    ``injected_waits``: as ptxas does, wait for a wgmma wherever its result is used; otherwise that
+    is no number.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        order: str = "together",
+        eager_async: bool = False,
+        injected_waits: bool = False,
+    ) -> None:
         self.module, self.order, self.eager_async = module, order, eager_async
+        self.injected_waits = injected_waits
         self.memory = Memory()
         self.globals: dict[str, int] = {}
         self._code: dict[str, list[Run]] = {}
@@ -124,7 +146,11 @@ class Machine:
 
     def _bound(self, kernel: Kernel) -> list[Run]:
         if kernel.name not in self._code:
-            self._code[kernel.name] = [bound(i, kernel) for i in kernel.body]
+            code = [bound(i, kernel) for i in kernel.body]
+            if self.injected_waits:
+                used = accumulators(kernel)
+                code = [_waiting(r, i, used) for r, i in zip(code, kernel.body, strict=True)]
+            self._code[kernel.name] = code
         return self._code[kernel.name]
 
 
@@ -157,6 +183,29 @@ def _handled(handler: Handler, instruction: Instruction) -> Run:
         handler(step, instruction)
 
     return run
+
+
+def _waiting(run: Run, instruction: Instruction, accumulators: frozenset[Register]) -> Run:
+    """With a wait before it where it uses the result of a wgmma."""
+    if instruction.parts[0] in ("wgmma", "mov"):
+        return run
+    used = frozenset(_registers(instruction.operands)) & accumulators
+    if not used:
+        return run
+
+    def after(step: Step) -> Any:
+        wait_for(step, used)
+        return run(step)
+
+    return after
+
+
+def _registers(operands: Sequence[Operand]) -> Iterator[Register]:
+    for operand in operands:
+        if isinstance(operand, Register):
+            yield operand
+        elif isinstance(operand, Vector):
+            yield from _registers(operand.items)
 
 
 def _unknown(said: str) -> Run:

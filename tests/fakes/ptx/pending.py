@@ -39,6 +39,18 @@ def owner_of(held: Array, pending: list[Product]) -> Product | None:
     return None
 
 
+def waits_in(step: Step, product: Product, registers: frozenset[Register]) -> bool:
+    """Whether some of ``registers`` are to hold a part of its result."""
+    first, low = int(product.threads[0]), int(tokens_of(product)[0])
+    for register in registers:
+        held = step.registers[register.index]
+        if held is not None and 0 <= int(held.view(np.uint32)[first]) - low < len(
+            product.registers
+        ):
+            return True
+    return False
+
+
 def spoil(step: Step, product: Product) -> None:
     """Its registers hold no number from now on."""
     fill(step, product, tokens_of(product)[:, None])

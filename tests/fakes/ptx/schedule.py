@@ -28,6 +28,7 @@ class Scheduler:
 
     ``order``: "together" runs all warps side by side; "forwards" and "backwards" run the first or
     the last warp of each CTA as far as it comes before any other, so that a missing barrier shows.
+    "backwards" also lets the newest copy arrive first instead of the oldest.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Scheduler:
             together = 128 if any(i.parts[0] == "wgmma" for i in body) else 32  # a warpgroup
             ranks = step.within // together
             self.ranks = ranks if order == "forwards" else int(ranks.max()) - ranks
+        self.backwards = order == "backwards"
         self.heap: list[int] = []
         self.at: dict[int, list[Array]] = {}
         self.waiting: list[Blocked] = []
@@ -162,7 +164,8 @@ class Scheduler:
         if not self.step.pending:
             raise Deadlock(self._who_waits())
         self.moved += 1
-        self.step.pending.pop(0).run()
+        # Copies may arrive in any order: the two extremes are tried.
+        self.step.pending.pop(-1 if self.backwards else 0).run()
 
     def _wake_ready(self) -> bool:
         still: list[Blocked] = []

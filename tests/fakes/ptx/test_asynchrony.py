@@ -11,21 +11,27 @@ from numpy.typing import NDArray
 from tests.fakes.ptx import Deadlock, Fault, Machine, parse
 from tests.fakes.ptx.probes import SHARED_BYTES, aligned, map_bytes, number, product, store
 
-STEPS = 5
+STEPS = 5  # tiles of K
 MODES = [
     (eager, order) for eager in (False, True) for order in ("together", "forwards", "backwards")
 ]
 
 
 def multiplied(
-    text: str, *, eager: bool = False, order: str = "together", steps: int = STEPS, k: int = 300
+    text: str,
+    *,
+    eager: bool = False,
+    order: str = "together",
+    steps: int = STEPS,
+    k: int = 300,
+    injected: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """What the kernel says, and what is right."""
     random = np.random.default_rng(0)
     a, b = aligned(64, 304)[:, :k], aligned(16, 304)[:, :k]
     a[:], b[:] = random.standard_normal(a.shape), random.standard_normal(b.shape)
     y = np.full((64, 16), 7, np.float32)
-    machine = Machine(parse(text), order=order, eager_async=eager)
+    machine = Machine(parse(text), order, eager, injected)
     machine.add_memory(a)
     machine.add_memory(b)
     given = [map_bytes(a, (64, 64)), map_bytes(b, (64, 16)), y, number(steps)]
@@ -48,6 +54,11 @@ def test_what_is_beyond_the_matrix_is_zero(steps: int, k: int) -> None:
 def test_products_nobody_waits_for_are_no_numbers() -> None:
     got, _ = multiplied(product(left="7", wait_products=""), steps=2)
     assert np.isnan(got).all()
+
+
+def test_ptxas_waits_where_a_product_is_used() -> None:
+    got, expected = multiplied(product(left="7", wait_products=""), steps=2, k=128, injected=True)
+    assert np.allclose(got, expected, atol=1e-3)
 
 
 def test_a_barrier_nobody_waits_for_leaves_no_numbers() -> None:

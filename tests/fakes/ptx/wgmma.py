@@ -14,9 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes.ptx.pending import NUMBERS, arrive, fill, owner_of, spoil
+from tests.fakes.ptx.pending import (
+    NUMBERS,
+    arrive,
+    carriers,
+    fill,
+    owner_of,
+    spoil,
+    waits_in,
+)
 from tests.fakes.ptx.products import Form, Product, form_of
-from tests.fakes.ptx.program import Immediate, Instruction, Register, Vector
+from tests.fakes.ptx.program import Immediate, Instruction, Kernel, Register, Vector
 from tests.fakes.ptx.step import Step
 from tests.fakes.ptx.tensor import whole_warps
 from tests.fakes.ptx.tiles import MatrixAddress
@@ -86,6 +94,31 @@ def wait(step: Step, instruction: Instruction) -> None:
             pending.remove(product)
             arrive(step, product)
         state.fenced.discard(key)
+
+
+def wait_for(step: Step, registers: frozenset[Register]) -> None:
+    """As ptxas does where an instruction uses registers of a product under way ("wait_group is
+    injected", C7517): wait for it and all before it.
+    """
+    state = _state(step)
+    here = set((step.threads - step.within[step.threads] % GROUP).tolist())
+    for key in here & {k for k, pending in state.pending.items() if pending}:
+        pending = state.pending[key]
+        used = [i for i, p in enumerate(pending) if waits_in(step, p, registers)]
+        for product in pending[: used[-1] + 1] if used else []:
+            pending.remove(product)
+            arrive(step, product)
+
+
+def accumulators(kernel: Kernel) -> frozenset[Register]:
+    """Every register that products of a kernel are written to, or ``mov`` copies them to."""
+    found: set[Register] = set()
+    for instruction in kernel.body:
+        if instruction.opcode.startswith("wgmma.mma_async"):
+            d = instruction.operands[0]
+            assert isinstance(d, Vector)
+            found.update(carriers(kernel, tuple(r for r in d.items if isinstance(r, Register)))[0])
+    return frozenset(found)
 
 
 def mma_async(step: Step, instruction: Instruction) -> None:
