@@ -30,6 +30,17 @@ def need_worker_packages() -> None:
             require_or_skip(f"{package} is not installed (make installs it unless WORKER=0)")
 
 
+def need_nvrtc() -> None:
+    """It comes with the worker's packages, on Linux."""
+    need_worker_packages()
+    try:
+        found = importlib.util.find_spec("cuda.bindings.nvrtc")
+    except ImportError:
+        found = None
+    if found is None:
+        require_or_skip("NVRTC is not installed (make installs it unless WORKER=0)")
+
+
 def checks(
     operator: str, *backends: str, dtypes: Sequence[str] = (), seed: int = 0
 ) -> list[dict[str, object]]:

@@ -1,0 +1,72 @@
+"""CUDA kernels as NVRTC compiles them, inline assembly included, are right on the PTX machine: the
+values, no access outside of a tensor, no deadlock, whichever warp runs first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.compute.kernels.finding import names, need_nvrtc
+
+ROOT = Path(__file__).parents[3]
+# Without tensor cores.
+SIMPLE = (
+    "copy", "vector_add", "rms_norm", "fused_add_rms_norm", "softmax", "layer_norm",
+    "silu_and_mul", "gelu_tanh_and_mul", "rope", "quantize_int8", "cross_entropy", "topk_softmax",
+)  # fmt: skip
+# On tensor cores, with the case that has the most edges.
+RAGGED = {
+    "gemm": "150x520x72",
+    "attention": "B1 H4 HK2 SQ70 SK100 D64 causal1",
+    "grouped_gemm": "odd",
+    "int4_linear": "16x72x256 by 64",
+    "paged_decode_attention": "heads of 80, blocks of 5",
+}
+
+
+def wrong(*arguments: str) -> list[str]:
+    """What the runner finds wrong; it has to have launched something."""
+    need_nvrtc()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.compute.kernels.on_ptx", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode in (0, 1), done.stderr
+    launches = int(done.stderr.split()[-2])
+    checks = [json.loads(line) for line in done.stdout.splitlines()]
+    assert launches >= len(checks) > 0, done.stderr
+    return [
+        f"{c['operator']} {c['dtype']} {c['case']}: {c['why']}{c['unsupported']}"
+        for c in checks
+        if c["why"] or c["unsupported"]
+    ]
+
+
+@pytest.mark.slow
+def test_operators_without_tensor_cores_are_right_as_compiled_for_hopper() -> None:
+    """12 to 25 s, the longer where nothing is compiled yet."""
+    assert wrong(*SIMPLE, "--dtype", "bfloat16") == []
+
+
+@pytest.mark.slow
+def test_operators_on_tensor_cores_are_right_as_compiled_for_ampere() -> None:
+    """cp.async, ldmatrix and mma.sync: 6 to 12 s."""
+    flags = [word for case in RAGGED.values() for word in ("--case", case)]
+    assert wrong(*RAGGED, "--arch", "80", "--dtype", "bfloat16", *flags) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("arch", ["80", "90"])
+@pytest.mark.parametrize("operator", names())
+def test_every_operator_is_right_in_every_dtype(operator: str, arch: str) -> None:
+    problems = wrong(operator, "--arch", arch)
+    assert [p for p in problems if "fp8 tensor cores begin" not in p] == []
