@@ -1,5 +1,5 @@
-"""gemm's kernel for Hopper on the emulated GPU: right products from every order, and each wait,
-phase and place that it needs is missed when it is taken out.
+"""gemm's kernel for Hopper on the emulated GPU, and its PTX on the PTX machine: right products from
+every order, and each wait, phase and place that it needs is missed when it is taken out.
 """
 
 from __future__ import annotations
@@ -22,18 +22,38 @@ NARROW = (128, 64, 64, 16, 64, 3, 1)  # a short ring and a narrow tile: more tur
 FAULTS = {
     "nobody waits for the copies": ("barrier_wait(ring.full + ring.stage, ring.parity);", ""),
     "a stage is filled while it is read": (
-        "barrier_wait(ring.empty + ring.stage, ring.parity ^ 1);", ""),
+        "barrier_wait(ring.empty + ring.stage, ring.parity ^ 1);",
+        "",
+    ),
+    "the wrong phase at first": ("ring.parity ^ 1);", "ring.parity);"),
     "phases never change": ("parity ^= 1;", ""),
     "a stage is given back before it was read": (
         "if (step > 0 && speaks) barrier_arrive(last);",
-        "if (speaks) barrier_arrive(ring.empty + ring.stage);"),
+        "if (speaks) barrier_arrive(ring.empty + ring.stage);",
+    ),
+    "half of the warps give back": (
+        "barrier_init(empty + i, P::GROUPS * 4)",
+        "barrier_init(empty + i, P::GROUPS * 2)",
+    ),
+    "more bytes are announced than come": (
+        "barrier_expect(full, P::A_BYTES",
+        "barrier_expect(full, 128 + P::A_BYTES",
+    ),
     "results are read before they are there": ("  wgmma_wait<0>();\n  keep(c);\n", ""),
-    "half of the warps give back": ("barrier_init(empty + i, P::GROUPS * 4)",
-                                    "barrier_init(empty + i, P::GROUPS * 2)"),
+    "products of the tile before are kept": ("step > 0 || i > 0);", "true);"),
+    "products may take registers as they were": ("    wgmma_begin();\n", ""),
+    "stores may read what was there before": ("    fence_async_shared();\n", ""),
+    "a block ends before its stores": ("tma_store_wait<0>();", ";"),
+    "one tile across the inner axis": (
+        "tile_address(ring.b, P::BK * 128",
+        "tile_address(ring.b, 0",
+    ),
+}
+# What shows only where a store reads shared memory when somebody waits for it.
+PIECES = {
     "a piece is written while it is stored": ("tma_store_wait_read<1>();", ";"),
     "tiles begin with the same piece": ("turn++ & 1", "part & 1"),
-    "products of the tile before are kept": ("step > 0 || i > 0);", "true);"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +75,16 @@ def changed(old: str, new: str) -> str:
 
 
 def error_of(
-    numbers: tuple[int, ...], shape: tuple[int, int, int], dtype: str, a_k: bool, b_k: bool
+    numbers: tuple[int, ...],
+    shape: tuple[int, int, int],
+    dtype: str,
+    a_k: bool,
+    b_k: bool,
+    launches: int = 2,
 ) -> float:
-    """Largest relative error of two launches, one of each order of what is asynchronous."""
+    """Largest relative error of launches, which take turns with what is asynchronous: as early as
+    a GPU may do it, and as late.
+    """
     import torch
 
     from compute.kernels.gemm_hopper import multiplied
@@ -69,7 +96,7 @@ def error_of(
     right = operand(b.t().contiguous().t() if b_k else b)
     want = a.double() @ b.double()
     worst = 0.0
-    for _ in range(2):
+    for _ in range(launches):
         out = torch.full((m, n), float("nan"), dtype=a.dtype)
         assert multiplied(left, right, out, k, TilePlan(*numbers))
         error = (out.double() - want).norm() / want.norm()
@@ -80,9 +107,7 @@ def error_of(
 @pytest.mark.parametrize(
     ("numbers", "shape", "dtype", "a_k", "b_k"),
     [
-        ((128, 256, 64, 16, 256, 4, 1), (130, 520, 200), "bfloat16", True, True),
-        ((128, 128, 64, 16, 128, 6, 1), (300, 257, 70), "float16", False, False),
-        ((128, 192, 64, 16, 192, 4, 1), (129, 393, 330), "bfloat16", False, True),
+        ((128, 192, 64, 16, 192, 4, 1), (129, 584, 330), "bfloat16", False, True),
         (NARROW, (63, 200, 264), "bfloat16", True, True),
     ],
 )
@@ -92,15 +117,57 @@ def test_products_are_right_whatever_the_order_of_operands(
     assert error_of(numbers, shape, dtype, a_k, b_k) < (4e-4 if dtype == "float16" else 3e-3)
 
 
+@pytest.mark.parametrize("fault", PIECES)
+def test_a_piece_that_is_still_stored_is_not_written(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight tiles for two blocks."""
+    from compute.kernels import gemm_hopper
+
+    kernel = replace(gemm_hopper.KERNEL, source=changed(*PIECES[fault]))
+    monkeypatch.setattr(gemm_hopper, "KERNEL", kernel)
+    assert error_of(NARROW, (130, 200, 70), "bfloat16", True, True) > 1e-2
+
+
+@pytest.fixture
+def ptx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Launches run NVRTC's PTX, in three orders of the warps in turn."""
+    from compute.kernels import cuda_build
+    from tests.compute.kernels.on_ptx import Launcher
+    from tests.fakes.ptx.schedule import ORDERS
+
+    monkeypatch.setattr(cuda_build, "emulation_launch", Launcher(90, ORDERS))
+
+
+@pytest.mark.usefixtures("ptx")
+@pytest.mark.parametrize(
+    ("numbers", "shape", "dtype", "a_k", "b_k"),
+    [
+        ((128, 256, 64, 16, 256, 4, 1), (130, 520, 330), "bfloat16", True, True),
+        ((128, 256, 64, 16, 256, 4, 1), (130, 264, 70), "bfloat16", True, False),
+        ((128, 128, 64, 16, 128, 6, 1), (300, 257, 520), "float16", False, False),
+        ((128, 192, 64, 16, 192, 4, 1), (129, 584, 200), "float16", False, True),
+    ],
+)
+def test_the_ptx_is_right_in_every_order_of_warps(
+    numbers: tuple[int, ...], shape: tuple[int, int, int], dtype: str, a_k: bool, b_k: bool
+) -> None:
+    most = 4e-4 if dtype == "float16" else 3e-3
+    assert error_of(numbers, shape, dtype, a_k, b_k, launches=6) < most
+
+
+@pytest.mark.usefixtures("ptx")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight tiles for two blocks, five steps in a ring of three."""
+    """Four tiles for two blocks, five steps in a ring of three."""
     from compute.kernels import gemm_hopper
+    from tests.fakes.ptx import Deadlock, Fault
 
     kernel = replace(gemm_hopper.KERNEL, source=changed(*FAULTS[fault]))
     monkeypatch.setattr(gemm_hopper, "KERNEL", kernel)
+    numbers = (128, 128, 64, 16, 128, 3, 1)
     try:
-        error = error_of(NARROW, (130, 200, 300), "bfloat16", True, True)
-    except RuntimeError:
-        return  # the emulated GPU saw it
+        error = error_of(numbers, (130, 200, 300), "bfloat16", True, False)
+    except (Deadlock, Fault, RuntimeError):
+        return  # the machine says what it was
     assert error > 1e-2
