@@ -31,6 +31,14 @@ def of_operand(
     return TensorDescriptor(found.tensor, [lines, length], [found.stride, 1], list(block))
 
 
+def of_lines(matrix: torch.Tensor, block: Sequence[int]) -> TensorDescriptor | None:
+    """[lines, length] as it is; None where it is empty or expanded. Lines begin at 16 bytes."""
+    strides = strides_of(matrix)
+    if not matrix.numel() or 0 in strides:
+        return None
+    return TensorDescriptor(matrix, list(matrix.shape), strides, list(block))
+
+
 def of_result(out: torch.Tensor, block: Sequence[int]) -> TensorDescriptor | None:
     """A dense matrix to store into; None where its lines begin at no multiple of 16 bytes."""
     rows, columns = out.shape

@@ -14,7 +14,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.choosing import Choice, Config
+from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import generator, normal, strided
@@ -28,6 +28,8 @@ from compute.kernels.matrices import (
 )
 from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
 from compute.kernels.places import arch_of, interpreted
+from compute.kernels.scaled_descriptors import by_descriptors, descriptor_cubin, scaled, widened
+from compute.kernels.scaled_plans import POINTERS, triton_choice, triton_plan
 from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
 from compute.kernels.triton_build import aot, pointer
 
@@ -69,7 +71,7 @@ def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
 def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     """Empty and odd sizes, one scale for all, both orders, views, extremes, a NaN."""
     shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
-    shapes += [(130, 257, 70), (1, 100, 600), (130, 96, 48)]
+    shapes += [(130, 257, 70), (1, 100, 600), (130, 96, 48), (150, 264, 208)]
     cases = [
         Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
         for m, n, k in shapes
@@ -122,13 +124,6 @@ def library_limits(inputs: Inputs, device: str) -> str | None:
 
 
 @triton.jit
-def widened(values: tl.tensor) -> tl.tensor:
-    """In fp32, for the interpreter alone: it takes e4m3's NaN for the number 480."""
-    bits = values.to(tl.uint8, bitcast=True)
-    return tl.where((bits & 127) == 127, float("nan"), values.to(tl.float32))
-
-
-@triton.jit
 def scaled_kernel(
     a: tl.tensor, b: tl.tensor, scale_a: tl.tensor, scale_b: tl.tensor, out: tl.tensor,
     m: tl.tensor, n: tl.tensor, k: tl.tensor, a_stride: tl.tensor, b_stride: tl.tensor,
@@ -160,34 +155,12 @@ def scaled_kernel(
         total = tl.dot(left, right, total, max_num_imprecise_acc=128)
         a += BK
         b += BK
-    if ROWWISE_A:
-        factor = tl.load(scale_a + row + rows, mask=row + rows < m, other=0.0)
-        total = total * factor[:, None]
-    else:
-        total = total * tl.load(scale_a)
-    if ROWWISE_B:
-        factor = tl.load(scale_b + column + columns, mask=column + columns < n, other=0.0)
-        total = total * factor[None, :]
-    else:
-        total = total * tl.load(scale_b)
+    total = scaled(
+        total, scale_a, scale_b, row + rows, column + columns, m, n, ROWWISE_A, ROWWISE_B
+    )
     out += (tl.program_id(1).to(tl.int64) * m + row) * n + column
     at_out = out + rows[:, None].to(tl.int64) * n + columns[None, :]
     tl.store(at_out, total.to(out.dtype.element_ty), mask=a_inside & b_inside)
-
-
-# (BM, BN, BK, warps, stages). Sums kept twice leave no registers for 128 x 256.
-TRITON = {
-    "large": (128, 128, 128, 8, 3),
-    "medium": (128, 128, 128, 8, 3),
-    "small": (64, 64, 128, 4, 4),
-    "skinny": (16, 64, 128, 4, 4),
-}
-TRIED = {
-    "large": ((128, 256, 128, 8, 3), (128, 128, 128, 8, 4), (128, 128, 128, 4, 3)),
-    "medium": ((128, 64, 128, 4, 3), (64, 128, 128, 4, 3), (128, 128, 128, 4, 3)),
-    "small": ((64, 64, 128, 8, 4), (64, 64, 256, 4, 2), (32, 64, 128, 4, 4), (64, 32, 128, 4, 4)),
-    "skinny": ((16, 64, 256, 4, 3), (16, 128, 128, 4, 3), (16, 32, 256, 4, 4), (16, 32, 128, 2, 5)),
-}  # fmt: skip
 
 
 def by_triton(
@@ -198,10 +171,13 @@ def by_triton(
     out = torch.empty((m, n), dtype=torch.bfloat16, device=a.device)
     if not out.numel():
         return out
-    (left, a_stride, dense), (right, b_stride, _) = head_lines(a, 16), head_lines(b.t(), 16)
     processors = multiprocessors_of(a)
     kind = kind_of(m, n, processors)
-    bm, bn, bk, warps, stages = TRITON_CHOICE.taken(a, FP8, kind)
+    config = TRITON_CHOICE.taken(a, FP8, kind)
+    if config[-1] and by_descriptors(a, b, scale_a, scale_b, out, config):
+        return out
+    bm, bn, bk, warps, stages, _ = POINTERS[kind] if config[-1] else config
+    (left, a_stride, dense), (right, b_stride, _) = head_lines(a, 16), head_lines(b.t(), 16)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
     splits, part = parts_of(k, tiles, TOGETHER[kind] * processors, bk)
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
@@ -217,10 +193,12 @@ def by_triton(
 
 def triton_cubin(dtype: str, arch: int, config: Config, even: bool = True) -> Cubin:
     """With a scale a row and a column."""
+    if config[-1]:
+        return descriptor_cubin(dtype, arch, config)
     names, sizes = ("a", "b"), ("m", "n", "k", "a_stride", "b_stride", "dense", "part")
     kinds = dict.fromkeys(names, pointer(dtype)) | {"out": pointer("bfloat16")}
     kinds |= dict.fromkeys(("scale_a", "scale_b"), "*fp32") | dict.fromkeys(sizes, "i32")
-    bm, bn, bk, warps, stages = config
+    bm, bn, bk, warps, stages, _ = config
     constants = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
     constants["UPCAST"] = False
     promised = (*names, "out", "scale_a", "scale_b", *sizes[0 if even else 3 :])
@@ -228,21 +206,16 @@ def triton_cubin(dtype: str, arch: int, config: Config, even: bool = True) -> Cu
     return aot(scaled_kernel, arch, kinds, constants, divisible=promised, **how)
 
 
-TRITON_CHOICE = Choice(
-    "scaled_mm", "triton", ("BM", "BN", "BK", "num_warps", "num_stages"),
-    lambda dims, dtype, processors: kind_of(dims["M"], dims["N"], processors),
-    lambda dtype, arch, kind: TRITON[kind],
-    lambda dtype, arch, kind: list(dict.fromkeys([TRITON[kind], *TRIED[kind]])),
-    lambda dtype, arch, kind, config: triton_cubin(dtype, arch, config),
-)  # fmt: skip
+TRITON_CHOICE = triton_choice(triton_cubin)
 
 
 def triton_aot(dtype: str, arch: int) -> list[Cubin] | str:
     """A large product, one row, and a ragged one; nothing on sm_80."""
     if arch < 89:
         return NO_FP8
-    kinds = (("large", True), ("skinny", True), ("small", False))
-    cubins = [triton_cubin(dtype, arch, TRITON[kind], even) for kind, even in kinds]
+    first = triton_plan(arch, "large")
+    shown = [(first, True), *((POINTERS[kind], kind != "small") for kind in POINTERS)]
+    cubins = [triton_cubin(dtype, arch, *one) for one in dict.fromkeys(shown)]
     return [*cubins, sum_triton_aot("bfloat16", arch)]
 
 
