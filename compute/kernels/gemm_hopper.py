@@ -13,13 +13,9 @@ from typing import Any
 import torch
 
 from compute.kernels.cuda_build import C_NAME, CudaKernel
+from compute.kernels.hopper import operand_map, result_map, shared_bytes, threads
 from compute.kernels.matrices import Operand, TilePlan, multiprocessors_of
 from compute.kernels.operator import Cubin
-from compute.kernels.tensor_maps import TensorMap, matrix_map, why_not_mapped
-
-LINE_BYTES = 128  # of a tile in shared memory
-ROWS = 64  # that one warpgroup multiplies, and lines of a box across the inner axis
-STORED = (64, 16)  # results in one store: two lines' worth of a warp
 
 KERNEL = CudaKernel(
     "gemm_hopper",
@@ -78,45 +74,18 @@ def multiplied(left: Operand, right: Operand, out: torch.Tensor, k: int, plan: T
     b = operand_map(right.tensor, not right.along_columns, right.stride, n, k, plan.bn)
     if a is None or b is None:
         return False
-    stored = why_not_mapped(out, (n, m), (n * out.element_size(),)) is None
-    to = matrix_map(out, m, n, n, STORED) if stored else a
+    to = result_map(out)
     tiles = math.ceil(m / plan.bm) * math.ceil(n / plan.bn)
     order = {"a_k": left.along_columns, "b_k": not right.along_columns}
-    dtype = str(out.dtype).removeprefix("torch.")
+    name = C_NAME[str(out.dtype).removeprefix("torch.")]
     KERNEL.launch(
         (min(tiles, multiprocessors_of(out)),),
         threads(plan),
-        (a, b, to, out, *map(ctypes.c_int, (m, n, k))),
-        template=template(plan, C_NAME[dtype], **order, stored=stored),
+        (a, b, to or a, out, *map(ctypes.c_int, (m, n, k))),  # a stands in where none is read
+        template=template(plan, name, **order, stored=to is not None),
         shared_bytes=shared_bytes(plan),
     )
     return True
-
-
-def operand_map(
-    tensor: torch.Tensor, along_k: bool, stride: int, lines: int, k: int, tile: int
-) -> TensorMap | None:
-    """Of ``lines`` rows of a or columns of b, of which ``tile`` are one tile; None where there
-    can be none. Along the inner axis a tile is one box, across it one box for 64 lines.
-    """
-    each = LINE_BYTES // tensor.element_size()
-    sizes = (k, lines) if along_k else (lines, k)
-    if why_not_mapped(tensor, sizes, (stride * tensor.element_size(),)):
-        return None
-    box = (each, tile if along_k else each)
-    return matrix_map(tensor, sizes[1], sizes[0], stride, box)
-
-
-def threads(plan: TilePlan) -> int:
-    """A warpgroup for each 64 rows, and the one that copies."""
-    return (plan.bm // ROWS + 1) * 128
-
-
-def shared_bytes(plan: TilePlan) -> int:
-    """The ring, two pieces of results a warp, two barriers a stage."""
-    ring = plan.stages * (plan.bm + plan.bn) * LINE_BYTES
-    pieces = plan.bm // STORED[1] * 2 * STORED[1] * LINE_BYTES
-    return ring + pieces + 2 * plan.stages * 8
 
 
 def template(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from compute.kernels.choosing import Choice, Config
 from compute.kernels.descriptors import ARCHS
+from compute.kernels.hopper import fills
 from compute.kernels.matrices import TilePlan, kind_of
 from compute.kernels.operator import Cubin, Dims
 from compute.kernels.static import BLOCK_BYTES
@@ -167,12 +167,9 @@ HOPPER_TRIED = (
 
 
 def cuda_kind(m: int, n: int, processors: int) -> str:
-    """The kind of shape; "partial" are small ones that still give half of the multiprocessors or
-    more a tile of 128 x 128.
-    """
+    """The kind of shape; "partial" are small ones that still keep Hopper busy."""
     kind = kind_of(m, n, processors)
-    tiles = math.ceil(m / 128) * math.ceil(n / 128)
-    return PARTIAL if kind == "small" and m > 64 and 2 * tiles >= processors else kind
+    return PARTIAL if kind == "small" and fills(m, n, processors) else kind
 
 
 def cuda_plan(dtype: str, arch: int, kind: str) -> TilePlan:

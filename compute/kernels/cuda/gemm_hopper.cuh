@@ -81,7 +81,7 @@ __device__ __forceinline__ void fetch_tiles(Ring<P>& ring, const TensorMap& a, c
   }
 }
 
-// c = the product of ``steps`` stages for this warpgroup's rows. The four wgmma of a stage are begun
+// c = the product of ``steps`` stages for this warpgroup's rows. The four wgmma of a stage begin
 // before those of the one before are done, so the tensor cores never wait for the 88 instructions
 // that a warp issues between: two warps a scheduler, 176 of 1024 slots at 128 x 256.
 template <class P>
@@ -115,8 +115,8 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
 }
 
 // This warp's 16 rows of the result to ``to``, whose boxes are 16 x 64: through its own two pieces
-// of shared memory, so that no warp waits for another. The stores are under way at the end; ``turn``
-// counts them, for with an odd number a tile the next one begins with the other piece.
+// of shared memory, so that no warp waits for another. The stores are under way at the end;
+// ``turn`` counts them, for with an odd number a tile the next one begins with the other piece.
 template <class P, class Out>
 __device__ __forceinline__ void store_by_copies(const float (&c)[P::BN / 2], const TensorMap& to,
                                                 unsigned char* shared, u32& turn, int row,
