@@ -114,6 +114,36 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
   if (speaks) barrier_arrive(last);
 }
 
+// The same for fp8, whose sums inside of the tensor cores keep some 14 bits: after the 128 products
+// of a stage they go into fp32. While one warpgroup adds BN / 2 numbers the other one multiplies.
+template <class P>
+__device__ __forceinline__ void multiply_exactly(Ring<P>& ring, float (&sum)[P::BN / 2],
+                                                 int steps) {
+  const int group = threadIdx.x / 128 - 1;
+  const u64 first_a = tile_address(ring.a + group * 64 * 128, P::BK * 128, 1024);
+  const u64 first_b = tile_address(ring.b, P::BK * 128, 1024);
+#pragma unroll
+  for (int i = 0; i < P::BN / 2; i++) sum[i] = 0.0f;
+  float c[P::BN / 2];
+  for (int step = 0; step < steps; step++) {
+    const u64 a = first_a + ring.stage * (P::A_BYTES / 16);
+    const u64 b = first_b + ring.stage * (P::B_BYTES / 16);
+    barrier_wait(ring.full + ring.stage, ring.parity);
+    keep(c);
+    wgmma_begin();
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      wgmma<typename P::T, P::BN, true, true>(c, a + 2 * i, b + 2 * i, i > 0);
+    wgmma_commit();
+    wgmma_wait<0>();
+    keep(c);
+    if (threadIdx.x % 32 == 0) barrier_arrive(ring.empty + ring.stage);
+#pragma unroll
+    for (int i = 0; i < P::BN / 2; i++) sum[i] += c[i];
+    ring.next();
+  }
+}
+
 // This warp's 16 rows of the result to ``to``, whose boxes are 16 x 64: through its own two pieces
 // of shared memory, so that no warp waits for another. The stores are under way at the end;
 // ``turn`` counts them, for with an odd number a tile the next one begins with the other piece.
