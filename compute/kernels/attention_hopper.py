@@ -18,12 +18,12 @@ from compute.kernels.tensor_maps import TensorMap, why_not_mapped
 
 KERNEL = CudaKernel("attention_hopper", '#include "attention_hopper.cuh"\n')
 HEADS = (64, 80, 96, 128)  # that it is compiled for; smaller ones are padded with zeros on the way
-ROWS = 128  # queries a block, keys at a time
+KEYS = 128  # at a time
 PANEL = 64  # columns of a box: 128 bytes
+ROWS = 64  # queries of a warpgroup
 STAGES = 2
-THREADS = 384  # two warpgroups multiply, one copies
-# With fewer queries half of a block's rows are none, and making four maps on the host takes longer
-# than the kernel.
+# With fewer queries half of a block's rows or more are none, and making four maps on the host takes
+# longer than the kernel.
 LEAST_QUERIES = 65
 
 
@@ -45,20 +45,21 @@ def attended(
     """
     b, h, sq, d = out.shape
     kv_heads = heads[1][0].shape[1]
-    counts = ((b, h, sq), (b, kv_heads, sk), (b, kv_heads, sk))
+    size = size_of(d)
+    rows = ROWS * warpgroups(size)
+    boxes = ((b, h, sq, rows), (b, kv_heads, sk, KEYS), (b, kv_heads, sk, KEYS))
     maps = [
-        head_map(tensor, strides, (*count, min(dense, d)), ROWS)
-        for (tensor, strides, dense), count in zip(heads, counts, strict=True)
+        head_map(tensor, strides, (*count, min(dense, d)), box)
+        for (tensor, strides, dense), (*count, box) in zip(heads, boxes, strict=True)
     ]
-    maps.append(head_map(out, out.stride()[:-1], tuple(out.shape), ROWS // 2))
+    maps.append(head_map(out, out.stride()[:-1], tuple(out.shape), ROWS))
     if None in maps:
         return False
-    size = size_of(d)
     dtype = str(out.dtype).removeprefix("torch.")
     arguments = (*maps, *map(ctypes.c_int, (kv_heads, h // kv_heads, sq, sk)))
     KERNEL.launch(
-        (b * h * math.ceil(sq / ROWS),),
-        THREADS,
+        (b * h * math.ceil(sq / rows),),
+        threads(size),
         (*arguments, ctypes.c_float(scale), ctypes.c_int(causal)),
         template=(C_NAME[dtype], size),
         shared_bytes=shared_bytes(size),
@@ -87,10 +88,20 @@ def size_of(d: int) -> int:
     return next(size for size in HEADS if size >= d)
 
 
+def warpgroups(size: int) -> int:
+    """That multiply: as many as their registers allow."""
+    return 3 if size <= PANEL else 2
+
+
+def threads(size: int) -> int:
+    """Of a block; one warpgroup copies."""
+    return 128 * (warpgroups(size) + 1)
+
+
 def shared_bytes(size: int) -> int:
     """Queries, two rings of keys and values, and a barrier for each and for each that is free."""
-    tile = math.ceil(size / PANEL) * PANEL * ROWS * 2
-    return (1 + 2 * STAGES) * tile + (1 + 4 * STAGES) * 8
+    lines = ROWS * warpgroups(size) + 2 * STAGES * KEYS
+    return lines * math.ceil(size / PANEL) * PANEL * 2 + (1 + 4 * STAGES) * 8
 
 
 def hopper_cubins(dtype: str, arch: int) -> list[Cubin]:
@@ -102,7 +113,7 @@ def hopper_cubins(dtype: str, arch: int) -> list[Cubin]:
             arch,
             C_NAME[dtype],
             size,
-            threads=THREADS,
+            threads=threads(size),
             config={"d": size, "shared_bytes": shared_bytes(size)},
         )
         for size in HEADS

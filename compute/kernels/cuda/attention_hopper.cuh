@@ -1,36 +1,39 @@
 // Attention of 16-bit values on Hopper: the copy engine brings tiles, wgmma multiplies them.
 //
-// One block makes 128 query rows of a head, two warpgroups 64 each; a third only has tiles copied.
+// One block makes 128 query rows of a head, two warpgroups 64 each (with D = 64 three, 192 rows: a
+// tile is used more often, and there are registers enough); one more only has tiles copied.
 // For 128 queries, 128 keys and D = 128 the tensor cores of a multiprocessor take 4 x 128^3 / 4096
-// = 2048 cycles. The softmax compiles to 382 instructions a lane and 64 logits, 764 issue slots of each
-// scheduler for its two warps: 64 exponentials (16 lanes a cycle: 1024 cycles), 64 maxima and 32
-// conversions (64 lanes: 384), 64 each of logit * scale - base, sums, and results rescaled (128
-// lanes: 384). It fits under the products if they never wait for it; two overlaps see to that.
+// = 2048 cycles. The softmax compiles to 382 instructions for the 64 logits of a lane, 764 issue
+// slots of each scheduler for its two warps: 64 exponentials (16 lanes a cycle: 1024 cycles), 64
+// maxima and 32 conversions (64 lanes: 384), 64 each of logit * scale - base, sums, and results
+// rescaled (128 lanes: 384). It fits under the products if they never wait for it; two overlaps see
+// to that.
 // Within a warpgroup the logits of the next keys are begun before the values of the last ones, and
-// softened while those are added. Between the two, named barriers: one issues its products, then
-// the other, so that each has its softmax while the tensor cores work for its neighbour (Shah et
-// al. 2024, FlashAttention-3). 183 registers with D = 128, 151 with 64, of 240.
+// softened while those are added. Between them, named barriers: one issues its products, then the
+// next, so that each has its softmax while the tensor cores work for its neighbours (Shah et al.
+// 2024, FlashAttention-3). 183 registers of 240 with D = 128, 151 of 160 with 64.
 #pragma once
 #include <hopper.cuh>
 
 #include "flash.cuh"
 
-// 128 rows of q, a ring of keys and one of values, each in panels of 64 columns: lines of 128
+// The rows of q, a ring of keys and one of values, each in panels of 64 columns: lines of 128
 // bytes, as wide as a swizzle. Columns that a head has not are zeros.
 template <class T, int D> struct HopperTiles {
-  static constexpr int ROWS = 128, STAGES = 2, PANELS = (D + 63) / 64, PANEL = ROWS * 64;
+  static constexpr int GROUPS = D <= 64 ? 3 : 2, QUERIES = 64 * GROUPS, KEYS = 128, STAGES = 2;
+  static constexpr int THREADS = 128 * (GROUPS + 1), PANELS = (D + 63) / 64, PANEL = KEYS * 64;
   static constexpr int COLUMNS = (D + 31) / 32 * 32;  // of values that are multiplied
-  static constexpr int BYTES = PANELS * PANEL * 2;
-  T q[PANELS * PANEL], k[STAGES][PANELS * PANEL], v[STAGES][PANELS * PANEL];
+  T q[PANELS * QUERIES * 64], k[STAGES][PANELS * PANEL], v[STAGES][PANELS * PANEL];
   u64 q_full, k_full[STAGES], k_empty[STAGES], v_full[STAGES], v_empty[STAGES];
 
-  // A tile of one head from row ``row``.
+  // ROWS of one head from row ``row``.
+  template <int ROWS>
   static __device__ __forceinline__ void bring(T* to, const TensorMap& map, u64* full, int row,
                                                int head, int batch) {
-    barrier_expect(full, BYTES);
+    barrier_expect(full, PANELS * ROWS * 128);
 #pragma unroll
     for (int i = 0; i < PANELS; i++)
-      tma_load<4>(to + i * PANEL, map, full, {64 * i, row, head, batch});
+      tma_load<4>(to + i * ROWS * 64, map, full, {64 * i, row, head, batch});
   }
 };
 
@@ -41,26 +44,27 @@ struct Turn {
   __device__ __forceinline__ explicit Turn(int n) : stage(n & 1), parity(n >> 1 & 1) {}
 };
 
-// One thread: keys and values of ``blocks`` blocks, the last first, each as soon as both
+// One thread: keys and values of ``blocks`` blocks, the last first, each as soon as all
 // warpgroups have done with what lay in its place.
 template <class T, int D>
 __device__ __forceinline__ void bring_tiles(HopperTiles<T, D>& tiles, const TensorMap& q,
                                             const TensorMap& k, const TensorMap& v, int blocks,
                                             int first, int query, int head, int batch) {
   using Tiles = HopperTiles<T, D>;
-  Tiles::bring(tiles.q, q, &tiles.q_full, first, query, batch);
+  constexpr int BN = Tiles::KEYS;
+  Tiles::template bring<Tiles::QUERIES>(tiles.q, q, &tiles.q_full, first, query, batch);
   for (int i = 0; i <= blocks; i++) {  // values are needed one block later than their keys
     if (i < blocks) {
       const Turn to(i);
       barrier_wait(&tiles.k_empty[to.stage], to.parity ^ 1);
-      const int row = (blocks - 1 - i) * Tiles::ROWS;
-      Tiles::bring(tiles.k[to.stage], k, &tiles.k_full[to.stage], row, head, batch);
+      const int row = (blocks - 1 - i) * BN;
+      Tiles::template bring<BN>(tiles.k[to.stage], k, &tiles.k_full[to.stage], row, head, batch);
     }
     if (i > 0) {
       const Turn to(i - 1);
       barrier_wait(&tiles.v_empty[to.stage], to.parity ^ 1);
-      const int row = (blocks - i) * Tiles::ROWS;
-      Tiles::bring(tiles.v[to.stage], v, &tiles.v_full[to.stage], row, head, batch);
+      const int row = (blocks - i) * BN;
+      Tiles::template bring<BN>(tiles.v[to.stage], v, &tiles.v_full[to.stage], row, head, batch);
     }
   }
 }
@@ -68,7 +72,7 @@ __device__ __forceinline__ void bring_tiles(HopperTiles<T, D>& tiles, const Tens
 // 64 query rows of one warpgroup; a lane holds rows lane / 4 and 8 below of its warp's 16.
 template <class T, int D> struct HopperRows {
   using Tiles = HopperTiles<T, D>;
-  static constexpr int BN = Tiles::ROWS, COLUMNS = Tiles::COLUMNS;
+  static constexpr int BN = Tiles::KEYS, COLUMNS = Tiles::COLUMNS;
   float out[COLUMNS / 2], logits[BN / 2];
   u32 left[BN / 16][4];              // exponentials, as the left operand of values
   float most[2], total[2], kept[2];  // kept: what is left of the sums at the new maximum
@@ -84,8 +88,9 @@ template <class T, int D> struct HopperRows {
     const u64 a = tile_address(q, 16, 1024), b = tile_address(keys, 16, 1024);
 #pragma unroll
     for (int s = 0; s < (D + 15) / 16; s++) {
-      const int to = (s / 4 * Tiles::PANEL * 2 + s % 4 * 32) / 16;
-      wgmma<T, BN, true, true>(logits, a + to, b + to, s > 0);
+      const int to_a = s / 4 * Tiles::QUERIES * 128 + s % 4 * 32;
+      const int to_b = s / 4 * Tiles::PANEL * 2 + s % 4 * 32;
+      wgmma<T, BN, true, true>(logits, a + to_a / 16, b + to_b / 16, s > 0);
     }
     wgmma_commit();
   }
@@ -159,7 +164,7 @@ template <class T, int D> struct HopperRows {
 #pragma unroll
       for (int i = 0; i < 4; i++) r[i] = pack<T>(out[8 * s + 2 * i], out[8 * s + 2 * i + 1]);
       const int chunk = (s % 4 * 2 + lane / 16) ^ (row % 8);
-      stmatrix4(to + s / 4 * Tiles::PANEL + row * 64 + chunk * 8, r);
+      stmatrix4(to + s / 4 * Tiles::QUERIES * 64 + row * 64 + chunk * 8, r);
     }
   }
 };
@@ -174,13 +179,15 @@ template <class T, int D>
 __device__ __forceinline__ void attend_tiles(HopperRows<T, D>& rows, HopperTiles<T, D>& tiles,
                                              int blocks, int whole, int end, int later, int sk,
                                              float scale, int group) {
-  constexpr int BN = HopperTiles<T, D>::ROWS, TOGETHER = 256;
+  constexpr int BN = HopperTiles<T, D>::KEYS, LAST = HopperTiles<T, D>::GROUPS - 1;
+  constexpr int TOGETHER = 256;  // threads: whose turn it is, and who has just issued
+  const int mine = 1 + group, following = group == LAST ? 1 : 2 + group;
   const T* q = tiles.q + group * 64 * 64;
   barrier_wait(&tiles.q_full, 0);
   barrier_wait(&tiles.k_full[0], 0);
   wgmma_begin();
   rows.multiply_keys(q, tiles.k[0]);
-  if (group == 1 && blocks > 1) named_arrive(1, TOGETHER);  // the other one begins
+  if (group == LAST && blocks > 1) named_arrive(following, TOGETHER);  // the first one begins
   wgmma_wait<0>();
   keep(rows.logits);
   release(&tiles.k_empty[0]);
@@ -191,14 +198,14 @@ __device__ __forceinline__ void attend_tiles(HopperRows<T, D>& rows, HopperTiles
   for (int i = 1; i < blocks; i++) {
     const int at = blocks - 1 - i;
     const Turn key(i), value(i - 1), next(i + 1);
-    named_sync(1 + group, TOGETHER);
+    named_sync(mine, TOGETHER);
     wgmma_begin();
     rows.multiply_keys(q, tiles.k[key.stage]);
     barrier_wait(&tiles.v_full[value.stage], value.parity);
     keep(rows.out);
     wgmma_begin();
     rows.add_values(tiles.v[value.stage]);
-    if (group == 0 || at > 0) named_arrive(2 - group, TOGETHER);
+    if (group < LAST || at > 0) named_arrive(following, TOGETHER);
     wgmma_wait<1>();
     keep(rows.logits);
     release(&tiles.k_empty[key.stage]);
@@ -223,14 +230,15 @@ __device__ __forceinline__ void attend_tiles(HopperRows<T, D>& rows, HopperTiles
   keep(rows.out);
 }
 
-// q, k, v and out: boxes of 64 columns and 128 rows (out: 64) of [column, row, head, batch].
+// q, k, v and out: boxes of 64 columns and QUERIES, KEYS, KEYS and 64 rows of [column, row, head,
+// batch].
 template <class T, int D>
-__global__ void __launch_bounds__(384, 1)
+__global__ void __launch_bounds__(HopperTiles<T, D>::THREADS, 1)
 attention_hopper(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k,
                  const __grid_constant__ TensorMap v, const __grid_constant__ TensorMap out,
                  int kv_heads, int group, int sq, int sk, float scale, int causal) {
   using Tiles = HopperTiles<T, D>;
-  constexpr int BM = Tiles::ROWS, BN = Tiles::ROWS, WARPS = 8;
+  constexpr int BM = Tiles::QUERIES, BN = Tiles::KEYS, GROUPS = Tiles::GROUPS, WARPS = 4 * GROUPS;
   Tiles& tiles = *reinterpret_cast<Tiles*>(tile_shared());
   const int count = (sq + BM - 1) / BM, place = blockIdx.x / group;
   const int first = (count - 1 - place % count) * BM, head = place / count % kv_heads;
@@ -252,12 +260,12 @@ attention_hopper(const __grid_constant__ TensorMap q, const __grid_constant__ Te
   }
   __syncthreads();
   const int warpgroup = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);  // the same in a warp
-  if (warpgroup == 2) {
-    registers_down<24>();
-    if (threadIdx.x == 256 && blocks > 0)
+  if (warpgroup == GROUPS) {  // 65536 registers: 2 x 240 + 24 or 3 x 160 + 32 of 128 threads each
+    registers_down<GROUPS == 2 ? 24 : 32>();
+    if (threadIdx.x == 128 * GROUPS && blocks > 0)
       bring_tiles<T, D>(tiles, q, k, v, blocks, first, query, head, batch);
   } else {
-    registers_up<240>();
+    registers_up<GROUPS == 2 ? 240 : 160>();
     const int top = first + 64 * warpgroup;
     HopperRows<T, D> rows;
     rows.clear();
@@ -270,11 +278,11 @@ attention_hopper(const __grid_constant__ TensorMap q, const __grid_constant__ Te
     T* held = tiles.q + warpgroup * 64 * 64;
     rows.finish(held);
     fence_async_shared();
-    named_sync(3 + warpgroup, 128);
+    named_sync(1 + GROUPS + warpgroup, 128);
     if (threadIdx.x % 128 == 0 && top < sq) {
 #pragma unroll
       for (int i = 0; i < Tiles::PANELS; i++)
-        tma_store<4>(out, held + i * Tiles::PANEL, {64 * i, top, query, batch});
+        tma_store<4>(out, held + i * BM * 64, {64 * i, top, query, batch});
       tma_store_commit();
       tma_store_wait_read<0>();
     }

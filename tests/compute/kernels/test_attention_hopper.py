@@ -6,7 +6,9 @@ two shows it.
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -48,16 +50,21 @@ FAULTS = {
     ),
     "no wait for logits": (LOGITS, "release(&tiles.k_empty[key.stage]);", "values"),
     "no wait for sums": ("wgmma_wait<0>();\n    keep(rows.out);", "", "values"),
-    "nobody begins": ("named_arrive(1, TOGETHER);", "", "never reach"),
-    "nobody hands over": ("named_arrive(2 - group, TOGETHER);", "", "never reach"),
+    "nobody begins": (
+        "if (group == LAST && blocks > 1) named_arrive(following, TOGETHER);", "", "never reach",
+    ),
+    "nobody hands over": (
+        "if (group < LAST || at > 0) named_arrive(following, TOGETHER);", "", "never reach",
+    ),
     "bytes that never come": (
-        "barrier_expect(full, BYTES);", "barrier_expect(full, BYTES + 8192);", "never reach",
+        "barrier_expect(full, PANELS * ROWS * 128);", "barrier_expect(full, PANELS * ROWS * 144);",
+        "never reach",
     ),
     "sums at an old maximum": ("rows.rescale();\n    rows.convert();", "rows.convert();", "values"),
     "not masked": ("if (at >= whole) rows.mask(at * BN, end, later, sk);", "", "values"),
-    "the step along keys": ("s % 4 * 32", "s % 4 * 64", "values"),
+    "the step along keys": ("b + to_b / 16", "b + to_b / 8", "values"),
     "the step along values": ("s * (2048 / 16)", "s * (1024 / 16)", "values"),
-    "a panel of keys": ("s / 4 * Tiles::PANEL * 2", "s / 4 * Tiles::PANEL", "values"),
+    "a panel of queries": ("s / 4 * Tiles::QUERIES * 128", "s / 4 * Tiles::QUERIES * 64", "values"),
     "a panel of values": (
         "tile_address(values, Tiles::PANEL * 2, 1024)", "tile_address(values, Tiles::PANEL, 1024)",
         "values",
@@ -214,6 +221,36 @@ def test_a_fault_that_only_its_ptx_shows_is_shown(
     on_ptx(monkeypatch, eager=False)
     with pytest.raises(Exception, match=said):
         raise AssertionError(wrong((1, 1, 1, 70, 300, 64, 1), peaked, launches=1))
+
+
+@pytest.mark.parametrize(("d", "most_registers"), [(64, 160), (128, 240)])
+def test_the_compiler_lets_the_softmax_run_while_values_are_added(
+    d: int, most_registers: int
+) -> None:
+    """Without a GPU the overlap can only be read: exponentials stand between the two waits."""
+    code = machine_code(d)
+    waits = [i for i, line in enumerate(code) if "WARPGROUP.DEPBAR" in line]
+    logits = next(i for i in waits if code[i].endswith("0x1"))
+    values = next(i for i in waits if i > logits)
+    assert sum("MUFU.EX2" in line for line in code[logits:values]) >= 64
+    # The compiler puts one of these before each product where it cannot keep them in flight.
+    assert sum("WARPGROUP.ARRIVE" in line for line in code) == 4
+    used = max(int(n) for line in code for n in re.findall(r"\bR(\d+)\b", line))
+    assert used < most_registers
+
+
+def machine_code(d: int) -> list[str]:
+    """Instructions for heads of ``d`` on sm_90a."""
+    from compute.kernels.attention_hopper import KERNEL
+    from compute.kernels.static import _run
+
+    binary = KERNEL.binary(90, "__nv_bfloat16", d)
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(binary.cubin)
+        file.flush()
+        said = _run("nvdisasm", "-c", file.name)
+    found = re.findall(r"/\*[0-9a-f]{4,}\*/ +(.+?) ;", said)
+    return [line.strip() for line in found]
 
 
 def on_ptx(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
