@@ -69,6 +69,13 @@ def atomic(instruction: Instruction) -> Run:
     unit = BITS[kind] // 8
 
     def run(step: Step) -> None:
+        races, step.memory.races = step.memory.races, None  # atomics do not race each other
+        try:
+            change_all(step)
+        finally:
+            step.memory.races = races
+
+    def change_all(step: Step) -> None:
         places = np.broadcast_to(at(step), step.threads.shape)
         for n, value in enumerate(values):
             b = np.broadcast_to(value(step), places.shape)

@@ -52,9 +52,20 @@ class Barriers:
         self.phase = np.zeros((step.ctas, BARRIERS), dtype=np.int64)
         # Threads expected; 0: all that have not exited.
         self.needed = np.zeros((step.ctas, BARRIERS), dtype=np.int64)
+        # What the warps that arrived had seen (see races.py), and which of them wait.
+        self.given = np.zeros((step.ctas, BARRIERS, step.warps_a_cta), dtype=np.int32)
+        self.takers = np.zeros((step.ctas, BARRIERS, step.warps_a_cta), dtype=bool)
 
-    def arrive(self, cta: Array, number: Array, count: Array) -> None:
-        """One arrival a thread."""
+    def arrive(self, cta: Array, number: Array, count: Array, waits: bool) -> None:
+        """One arrival of each thread at work."""
+        races = self.step.memory.races
+        if races is not None:
+            warp = self.step.within[self.step.threads] // 32
+            first = np.flatnonzero(np.diff(self.step.warp, prepend=-1))
+            at, here, warp = cta[first], number[first], warp[first]
+            np.maximum.at(self.given, (at, here), races.seen[at, warp])
+            races.seen[at, warp, warp] += 1
+            self.takers[at, here, warp] = waits
         fresh = self.arrived[cta, number] == 0
         self.needed[cta[fresh], number[fresh]] = count[fresh]
         if (self.needed[cta, number] != count).any():
@@ -71,6 +82,17 @@ class Barriers:
         done = (self.arrived == needed) & (self.arrived > 0)
         self.phase += done
         self.arrived[done] = 0
+        races = self.step.memory.races
+        if races is not None:
+            for number in np.flatnonzero(done.any(0)).tolist():
+                self._pass(races.seen, np.flatnonzero(done[:, number]), number)
+
+    def _pass(self, seen: Array, ctas: Array, number: int) -> None:
+        """The warps that waited have seen what all that arrived had."""
+        joined = np.maximum(seen[ctas], self.given[ctas, number][:, None, :])
+        seen[ctas] = np.where(self.takers[ctas, number][:, :, None], joined, seen[ctas])
+        self.given[ctas, number] = 0
+        self.takers[ctas, number] = False
 
 
 def barriers(step: Step) -> Barriers:
@@ -101,7 +123,7 @@ def sync(step: Step, instruction: Instruction) -> None:
     cta = step.cta
     held = barriers(step)
     before = held.phase[cta, number]
-    held.arrive(cta, number, count)
+    held.arrive(cta, number, count, waits=True)
     waits = held.phase[cta, number] == before
     if waits.any():
         cta, number, before = cta[waits], number[waits], before[waits]
@@ -117,7 +139,7 @@ def sync(step: Step, instruction: Instruction) -> None:
 def arrive(step: Step, instruction: Instruction) -> None:
     """bar.arrive."""
     number, count = _operands(step, instruction)
-    barriers(step).arrive(step.cta, number, count)
+    barriers(step).arrive(step.cta, number, count, waits=False)
 
 
 def nothing(step: Step, instruction: Instruction) -> None:

@@ -137,7 +137,10 @@ class Arrival:
         limit = np.full(self.step.count, -1)
         limit[self.threads] = state.committed[self.threads] + 1
         _arrive(self.step, state, limit)
-        for barrier in self.barriers:
+        races = self.step.memory.races
+        for barrier, thread in zip(self.barriers, self.threads, strict=True):
+            if races is not None:
+                races.give(id(barrier), np.array([thread]))
             barrier.arrive()
 
 

@@ -22,6 +22,7 @@ from tests.fakes.ptx.program import (
     Variable,
     Vector,
 )
+from tests.fakes.ptx.races import Races, ctas_watched
 from tests.fakes.ptx.schedule import Scheduler
 from tests.fakes.ptx.step import Step
 from tests.fakes.ptx.wgmma import accumulators, wait_for
@@ -44,8 +45,10 @@ class Machine:
         order: str = "together",
         eager_async: bool = False,
         injected_waits: bool = False,
+        races: bool = True,
     ) -> None:
         self.module, self.order, self.eager_async = module, order, eager_async
+        self.races = races
         self.injected_waits = injected_waits
         self.memory = Memory()
         self.globals: dict[str, int] = {}
@@ -90,6 +93,8 @@ class Machine:
         symbols |= {p.name: start + p.offset for p in kernel.params}
         alone = _alone(kernel)
         batch = 1 if alone else max(1, LANES // size)
+        if self.races:
+            batch = min(batch, ctas_watched(size, shared))
         code = self._bound(kernel)
         with np.errstate(all="ignore"):
             for first in range(0, x * y * z, batch):
@@ -98,6 +103,8 @@ class Machine:
                 step = Step(
                     (x, y, z), block, ctas, self.memory, symbols, kernel, self.eager_async
                 )  # fmt: skip
+                watched = self.races and step.warps_a_cta > 1 and shared
+                self.memory.races = Races(step) if watched else None
                 self.memory.watch = fences.watch(step) if alone else None
                 Scheduler(step, code, kernel.body, self.order).run()
         self.memory.remove(start)

@@ -100,6 +100,8 @@ def arrive(step: Step, instruction: Instruction) -> None:
             if announced:
                 barrier.expect(int(number[thread]))
             tokens[thread] = barrier.arrive(1 if announced else int(number[thread]))
+        if step.memory.races is not None:
+            step.memory.races.give(id(barrier), step.threads[which])
     if not isinstance(token, Sink):
         step.write(token, tokens, "b64")
 
@@ -142,6 +144,10 @@ def wait(step: Step, instruction: Instruction) -> None:
     def finished(barrier: Barrier, phase: int) -> bool:
         return barrier.complete(phase) if by_parity else barrier.phase != phase
 
+    if step.memory.races is not None:
+        for barrier, phase, threads in parts:
+            if finished(barrier, phase):
+                step.memory.races.take(id(barrier), step.threads[threads])
     waiting = np.zeros(len(step.threads), bool)
     late = [(p, name) for p, name in zip(parts, names, strict=True) if not finished(*p[:2])]
     for (_, _, threads), _ in late:

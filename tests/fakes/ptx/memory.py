@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.fakes.ptx.races import Races
 from tests.fakes.ptx.values import UNSIGNED
 
 Array = NDArray[Any]
@@ -57,6 +58,7 @@ class Memory:
         self._starts: list[int] = []
         # Told the bytes, the size and the threads of every store to shared memory.
         self.watch: Callable[[Array, int, Array], None] | None = None
+        self.races: Races | None = None
         self.begin(0, 1, 0, 0)
 
     def begin(self, ctas: int, cta_threads: int, shared_bytes: int, local_bytes: int) -> None:
@@ -150,6 +152,8 @@ class Memory:
                 made[which] = part.views[size][at]
             return made
         view, places = self._inside(space, addresses, size, threads)
+        if self.races is not None and space != "local":
+            self.races.loaded(places * size, size, threads)
         return view[places]
 
     def scatter(self, space: str, addresses: Array, values: Array, threads: Array) -> None:
@@ -166,6 +170,8 @@ class Memory:
             return
         view, places = self._inside(space, addresses, size, threads)
         view[places] = values
+        if self.races is not None and space != "local":
+            self.races.stored(places * size, size, threads)
         if self.watch is not None and space.startswith("shared"):
             self.watch(places * size, size, threads)
 

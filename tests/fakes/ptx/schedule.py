@@ -11,6 +11,7 @@ import numpy as np
 from tests.fakes.ptx.bind import MOVED, Run
 from tests.fakes.ptx.memory import Fault
 from tests.fakes.ptx.program import Instruction
+from tests.fakes.ptx.races import Race
 from tests.fakes.ptx.step import Array, Blocked, Step
 
 RANK = 32  # bits of a place; above them stands the rank of the thread's warp
@@ -144,7 +145,9 @@ class Scheduler:
     def _explained(self, error: Exception, pc: int) -> Exception:
         instruction = self.body[pc]
         said = f"{error}; line {instruction.line}: {instruction.text}"
-        kind = type(error) if isinstance(error, Fault | NotImplementedError) else RuntimeError
+        kind = (
+            type(error) if isinstance(error, Fault | Race | NotImplementedError) else RuntimeError
+        )
         return kind(said if kind is type(error) else f"{type(error).__name__}: {said}")
 
     # --- those who wait ---

@@ -13,6 +13,8 @@ from tests.fakes.ptx.values import UNSIGNED
 
 HEAD = ".version 8.5\n.target sm_90a\n.address_size 64\n"
 
+STORE_R1 = "mad.wide.u32 %rd20, %r0, 4, %rd0; st.global.b32 [%rd20], %r1;"
+
 
 def entry(params: int, body: str, variables: str = "") -> str:
     """A kernel ``k`` of 64-bit parameters p0, p1, ...; %rd0, %rd1 hold them, %r0 the thread."""
@@ -58,3 +60,12 @@ def computed(instruction: str, out: str, *columns: tuple[str, list[int]]) -> lis
         lines.append(f"st.global.b{width} [%rd20], d;")
     run(entry(len(arrays), "\n".join(lines)), 1, count, *arrays)
     return [int(v) for v in arrays[0]]
+
+
+def made(
+    body: str, threads: int = 64, grid: int = 1, variables: str = "", **options: Any
+) -> list[int]:
+    """What each thread of the last CTA left in %r1."""
+    y = np.full(threads, 77, dtype=np.uint32)
+    run(entry(1, body + STORE_R1, variables), grid, threads, y, **options)
+    return [int(v) for v in y]

@@ -8,28 +8,9 @@ import numpy as np
 import pytest
 
 from tests.fakes.ptx import Deadlock, Fault, Machine, parse
-from tests.fakes.ptx.snippets import HEAD, entry, run
+from tests.fakes.ptx.snippets import HEAD, STORE_R1, entry, made, run
 
-STORE_R1 = "mad.wide.u32 %rd20, %r0, 4, %rd0; st.global.b32 [%rd20], %r1;"
-REVERSE = """
-mov.u32 %r2, held;
-mad.lo.u32 %r3, %r0, 4, %r2;
-st.shared.b32 [%r3], %r0;
-{barrier}
-sub.u32 %r4, 63, %r0;
-mad.lo.u32 %r3, %r4, 4, %r2;
-ld.shared.b32 %r1, [%r3];
-"""
 HELD = ".shared .align 4 .b8 held[256];"
-
-
-def made(
-    body: str, threads: int = 64, grid: int = 1, variables: str = "", **options: str
-) -> list[int]:
-    """What each thread of the last CTA left in %r1."""
-    y = np.full(threads, 77, dtype=np.uint32)
-    run(entry(1, body + STORE_R1, variables), grid, threads, y, **options)
-    return [int(v) for v in y]
 
 
 def test_threads_part_and_meet_again() -> None:
@@ -75,17 +56,6 @@ def test_exited_threads_are_not_waited_for() -> None:
     mov.u32 %r1, 5;
     """
     assert made(body) == [5] * 40 + [77] * 24
-
-
-@pytest.mark.parametrize("order", ["together", "forwards", "backwards"])
-def test_a_barrier_makes_stores_seen(order: str) -> None:
-    body = REVERSE.format(barrier="bar.sync 0;")
-    assert made(body, variables=HELD, order=order) == list(range(63, -1, -1))
-
-
-@pytest.mark.parametrize("order", ["forwards", "backwards"])
-def test_a_missing_barrier_shows_as_wrong_values(order: str) -> None:
-    assert 2**32 - 1 in made(REVERSE.format(barrier=""), variables=HELD, order=order)
 
 
 def test_ctas_do_not_share_shared_memory() -> None:
@@ -162,70 +132,6 @@ def test_what_is_not_known_is_named_when_it_is_reached() -> None:
     with pytest.raises(NotImplementedError, match=re.escape(unknown)):
         made(unknown)
     assert made(f"bra OVER; {unknown} OVER: mov.u32 %r1, 3;") == [3] * 64
-
-
-@pytest.mark.parametrize(
-    ("instruction", "source"),
-    [
-        ("shfl.sync.bfly.b32 %r1|%p1, %r0, 3, 31, -1;", lambda n: n ^ 3),
-        ("shfl.sync.down.b32 %r1|%p1, %r0, 5, 31, -1;", lambda n: n + 5 if n % 32 < 27 else n),
-        ("shfl.sync.up.b32 %r1|%p1, %r0, 5, 0, -1;", lambda n: n - 5 if n % 32 >= 5 else n),
-        ("shfl.sync.idx.b32 %r1|%p1, %r0, 9, 31, -1;", lambda n: n // 32 * 32 + 9),
-        # Segments of eight lanes.
-        ("shfl.sync.down.b32 %r1|%p1, %r0, 3, 0x181f, -1;", lambda n: n + 3 if n % 8 < 5 else n),
-        ("shfl.sync.idx.b32 %r1|%p1, %r0, 2, 0x181f, -1;", lambda n: n // 8 * 8 + 2),
-    ],
-)
-def test_shuffles_read_the_lane_they_name(instruction: str, source: object) -> None:
-    assert callable(source)
-    assert made(instruction) == [source(n) for n in range(64)]
-
-
-@pytest.mark.parametrize(
-    ("body", "want"),
-    [
-        ("setp.lt.u32 %p1, %r0, 40; vote.sync.ballot.b32 %r1, %p1, -1;",
-         lambda n: 0xFFFFFFFF if n < 32 else 0xFF),
-        ("setp.lt.u32 %p1, %r0, 40; vote.sync.all.pred %p2, %p1, -1; selp.u32 %r1, 1, 0, %p2;",
-         lambda n: int(n < 32)),
-        ("setp.eq.u32 %p1, %r0, 40; vote.sync.any.pred %p2, %p1, -1; selp.u32 %r1, 1, 0, %p2;",
-         lambda n: int(n >= 32)),
-        ("redux.sync.add.s32 %r1, %r0, -1;", lambda n: sum(range(n // 32 * 32, n // 32 * 32 + 32))),
-        ("redux.sync.max.u32 %r1, %r0, -1;", lambda n: n // 32 * 32 + 31),
-        ("and.b32 %r2, %r0, 3; match.any.sync.b32 %r1, %r2, -1;", lambda n: 0x11111111 << n % 4),
-        ("elect.sync _|%p1, -1; selp.u32 %r1, 1, 0, %p1;", lambda n: int(n % 32 == 0)),
-        ("elect.sync %r1|%p1, 0xfffffff0;", lambda n: 4),
-        ("mov.u32 %r1, %laneid;", lambda n: n % 32),
-        ("mov.u32 %r1, %lanemask_lt;", lambda n: 2 ** (n % 32) - 1),
-    ],
-)  # fmt: skip
-def test_warps(body: str, want: object) -> None:
-    assert callable(want)
-    assert made(body) == [want(n) for n in range(64)]
-
-
-@pytest.mark.parametrize(
-    ("instruction", "last"),
-    [
-        ("red.global.add.u32 [%rd1], %r0;", sum(range(64))),
-        ("red.global.max.s32 [%rd1], %r0;", 63),
-        ("atom.global.exch.b32 %r2, [%rd1], %r0;", 63),
-        ("atom.global.cas.b32 %r2, [%rd1], %r0, 9;", 9),
-        ("atom.global.inc.u32 %r2, [%rd1], 9;", 64 % 10),
-    ],
-)
-def test_atomics_happen_one_after_the_other(instruction: str, last: int) -> None:
-    y, total = np.zeros(64, dtype=np.uint32), np.zeros(1, dtype=np.uint32)
-    run(entry(2, instruction), 1, 64, y, total)
-    assert total[0] == last
-
-
-def test_atomics_give_each_thread_the_value_before_its_own() -> None:
-    y, total = np.zeros(64, dtype=np.float32), np.zeros(1, dtype=np.float32)
-    body = "mov.f32 %f2, 0f3F000000; atom.global.add.f32 %f1, [%rd1], %f2; mov.b32 %r1, %f1;"
-    run(entry(2, body + STORE_R1), 1, 64, y, total)
-    assert sorted(y.tolist()) == [n / 2 for n in range(64)]
-    assert total[0] == 32.0
 
 
 def test_generic_addresses_reach_every_space() -> None:

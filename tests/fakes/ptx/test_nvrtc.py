@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.compute.kernels.finding import need_nvrtc
-from tests.fakes.ptx import Deadlock, Fault, Machine, parse
+from tests.fakes.ptx import Deadlock, Fault, Machine, Race, parse
 
 REVERSE = """
 template <bool WAIT> __global__ void reverse(const float* x, float* y) {
@@ -72,9 +72,10 @@ def test_a_barrier_waits_for_all_warps(order: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["forwards", "backwards"])
+@pytest.mark.parametrize("order", ["together", "forwards", "backwards"])
 def test_a_missing_barrier_is_seen(order: str) -> None:
-    assert any(np.isnan(reversed_by("false", order)))
+    with pytest.raises(Race, match=r"warp \d of its CTA has .* no barrier stands between"):
+        reversed_by("false", order)
 
 
 @pytest.mark.slow
