@@ -31,6 +31,8 @@ def operand_map(
     """
     each = LINE_BYTES // tensor.element_size()
     sizes = (k, lines) if along_k else (lines, k)
+    if sizes[1] == 1:  # whatever is said of the distance to a second line
+        stride = math.ceil(sizes[0] / each) * each
     if why_not_mapped(tensor, sizes, (stride * tensor.element_size(),)):
         return None
     box = (each, tile if along_k else each)

@@ -29,6 +29,7 @@ from compute.kernels.matrices import (
 from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
 from compute.kernels.places import arch_of, interpreted
 from compute.kernels.scaled_descriptors import by_descriptors, descriptor_cubin, scaled, widened
+from compute.kernels.scaled_mm_hopper import hopper_cubin, multiplied
 from compute.kernels.scaled_plans import POINTERS, triton_choice, triton_plan
 from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
 from compute.kernels.triton_build import aot, pointer
@@ -76,7 +77,7 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
         Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
         for m, n, k in shapes
     ]
-    base = make_inputs({"M": 40, "N": 56, "K": 96}, dtype, seed, device)
+    base = make_inputs({"M": 136, "N": 56, "K": 96}, dtype, seed, device)
     a, b = base["a"], base["b"]
     whole = {"scale_a": base["scale_a"][3, 0], "scale_b": base["scale_b"][0, 5]}
     cases.append(Case("one scale a tensor", {**base, **whole}))
@@ -285,6 +286,9 @@ def by_cuda(
     if not out.numel():
         return out
     (left, a_stride, _), (right, b_stride, _) = head_lines(a), head_lines(b.t())
+    scales = (scale_a.contiguous(), scale_b.contiguous())
+    if arch_of(a) == 90 and multiplied(left, right, (*a_stride, *b_stride), scales, out, k):
+        return out
     processors = multiprocessors_of(a)
     plan = cuda_plan(kind_of(m, n, processors), arch_of(a))
     tiles = triton.cdiv(m, plan.bm) * triton.cdiv(n, plan.bn)
@@ -292,8 +296,8 @@ def by_cuda(
     parts = torch.empty((splits, m, n), device=a.device) if splits > 1 else out
     steps = (int(scale_a.numel() > 1), int(scale_b.numel() > 1))
     arguments = (
-        left, right, scale_a.contiguous(), scale_b.contiguous(), parts,
-        *map(ctypes.c_int, (m, n, k)), *map(ctypes.c_longlong, (*a_stride, *b_stride)),
+        left, right, *scales, parts, *map(ctypes.c_int, (m, n, k)),
+        *map(ctypes.c_longlong, (*a_stride, *b_stride)),
         *map(ctypes.c_int, (part, *steps)),
     )  # fmt: skip
     types = (C_NAME[FP8], "float" if splits > 1 else C_NAME["bfloat16"])
@@ -312,6 +316,8 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
         return NO_FP8
     try:
         cubins = [sum_cuda_aot("bfloat16", arch)]
+        if arch == 90:
+            cubins += [hopper_cubin(arch, stored=stored) for stored in (True, False)]
         for kind in PLANS_89:
             plan = cuda_plan(kind, arch)
             template = plan.template(C_NAME[dtype], C_NAME["bfloat16"], **ALONG)

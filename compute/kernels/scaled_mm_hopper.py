@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -90,8 +91,8 @@ PLAN = TilePlan(128, 192, 128, 16, 192, 4, 1)
 def multiplied(
     left: torch.Tensor,
     right: torch.Tensor,
-    strides: tuple[int, int],
-    scales: tuple[torch.Tensor, torch.Tensor],
+    strides: Sequence[int],
+    scales: Sequence[torch.Tensor],
     out: torch.Tensor,
     k: int,
 ) -> bool:
