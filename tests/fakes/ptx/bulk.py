@@ -70,7 +70,7 @@ class Store:
         if self.data is None:
             cta = int(self.step.cta_of[self.thread])
             _still_there(self.step, cta, self.said)
-            need_fence(self.step, cta, self.places, CHUNK, self.said)
+            need_fence(self.step, self.places, CHUNK, self.said)
             self.data = chunked(self.step, cta)[self.places]
 
     def run(self) -> None:

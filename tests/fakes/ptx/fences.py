@@ -1,7 +1,8 @@
 """Ordinary stores to shared memory that the copy engine and wgmma may not see yet.
 
-Both read shared memory past the path of ordinary stores: between a store and such a read the thread
-that stored must have run fence.proxy.async. Each byte remembers who stored to it since then.
+Both read shared memory past the path of ordinary stores: between a store and such a read stands a
+fence.proxy.async, by the thread that stored or by one that comes after it by a barrier. Each word
+remembers who stored to it since then.
 """
 
 from __future__ import annotations
@@ -17,42 +18,68 @@ from tests.fakes.ptx.program import Instruction
 from tests.fakes.ptx.step import Step
 
 Array = NDArray[Any]
+WORD = 4  # bytes
+
+
+class Unfenced:
+    """Words of one CTA's shared memory: who stored there (thread + 1; 0 = the copy engine sees
+    it), and when by the clock of the thread's warp.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.writers = np.zeros(step.shared.size // WORD, np.int32)
+        self.times = np.zeros(step.shared.size // WORD, np.int32)
+
+    def stored(self, places: Array, size: int, threads: Array) -> None:
+        """Elements at bytes ``places``, one a thread."""
+        races = self.step.memory.races
+        warps = self.step.within[threads] // 32
+        for at in range(0, size, WORD):
+            words = (places + at) // WORD
+            self.writers[words] = threads + 1
+            if races is not None:
+                self.times[words] = races.seen[0, warps, warps]
+
+    def fence(self, threads: Array) -> None:
+        """What these threads stored, or others before a barrier that these have passed."""
+        here = np.zeros(self.step.count + 1, bool)
+        here[threads + 1] = True
+        shown = here[self.writers]
+        races = self.step.memory.races
+        if races is not None:
+            warps = np.unique(self.step.within[threads] // 32)
+            seen = races.seen[0, warps].copy()
+            seen[np.arange(len(warps)), warps] = 0  # its own lanes each have to fence
+            writer = self.step.within[self.writers - 1] // 32
+            shown |= self.times <= seen.max(axis=0)[writer]
+        self.writers[shown] = 0
 
 
 def watch(step: Step) -> Callable[[Array, int, Array], None]:
-    """What is to be told every store to shared memory of this batch."""
-    writers = np.zeros(step.shared.size // 4, np.int32)  # of a word; 0 = seen by all
-    step.state["fences"] = writers
-
-    def stored(places: Array, size: int, threads: Array) -> None:
-        for at in range(0, size, 4):
-            writers[(places + at) // 4] = threads + 1
-
-    return stored
+    """What is to be told every store to shared memory of this batch, which is one CTA."""
+    held = step.state["fences"] = Unfenced(step)
+    return held.stored
 
 
 def fence(step: Step, instruction: Instruction) -> None:
-    """fence.proxy.async: what these threads stored is seen from now on."""
-    writers = step.state.get("fences")
-    if writers is None:
-        return
-    if step.index is None:
-        writers[:] = 0
-        return
-    here = np.zeros(step.count + 1, bool)
-    here[step.threads + 1] = True
-    writers[here[writers]] = 0
+    """fence.proxy.async."""
+    if "fences" in step.state:
+        step.state["fences"].fence(step.threads)
 
 
-def need_fence(step: Step, cta: int, places: Array, size: int, said: str) -> None:
+def need_fence(step: Step, places: Array, size: int, said: str) -> None:
     """Raises ``Fault`` where elements of ``size`` bytes at ``places`` (counted in elements of the
-    CTA's shared memory) hold what was stored and not fenced.
+    shared memory) hold what was stored and not fenced.
     """
-    writers = step.state.get("fences")
-    if writers is None:
+    held: Unfenced | None = step.state.get("fences")
+    if held is None:
         return
-    mine = writers.reshape(step.ctas, -1)[cta]
-    words = mine.reshape(-1, size // 4)[places] if size > 4 else mine[places * size // 4]
+    words = (
+        held.writers.reshape(-1, size // WORD)[places]
+        if size > WORD
+        else held.writers[places * size // WORD]
+    )
     if words.any():
         thread = int(words.max()) - 1
         raise Fault(

@@ -98,7 +98,7 @@ class Product:
                 f"line {self.line}: a product reads shared memory at byte {int(places.min())} to "
                 f"{int(places.max()) + size} of {len(shared)} ({at})"
             )
-        need_fence(step, cta, places // size, size, f"line {self.line}: a product")
+        need_fence(step, places // size, size, f"line {self.line}: a product")
         raw = shared.view(f"u{size}")[places // size]
         return values(np.ascontiguousarray(raw).view(np.uint8).reshape(lines, 32), kind)
 
