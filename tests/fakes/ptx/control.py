@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.fakes.ptx.bind import MOVED, Handler, Run, reader
-from tests.fakes.ptx.program import Instruction, Kernel, Symbol
+from tests.fakes.ptx.program import Immediate, Instruction, Kernel, Symbol
 from tests.fakes.ptx.step import Array, Step
 
 BARRIERS = 16
@@ -55,6 +55,16 @@ class Barriers:
         # What the warps that arrived had seen (see races.py), and which of them wait.
         self.given = np.zeros((step.ctas, BARRIERS, step.warps_a_cta), dtype=np.int32)
         self.takers = np.zeros((step.ctas, BARRIERS, step.warps_a_cta), dtype=bool)
+
+    def all_at_once(self, number: int) -> bool:
+        """Everybody arrives at a barrier of whole CTAs where nobody has: it is over already."""
+        if not self.step.alive.all() or self.arrived[:, number].any():
+            return False
+        self.phase[:, number] += 1
+        races = self.step.memory.races
+        if races is not None:
+            races.meet()
+        return True
 
     def arrive(self, cta: Array, number: Array, count: Array, waits: bool) -> None:
         """One arrival of each thread at work."""
@@ -119,6 +129,10 @@ def _operands(step: Step, instruction: Instruction) -> tuple[Array, Array]:
 
 def sync(step: Step, instruction: Instruction) -> None:
     """bar.sync and barrier.sync: arrive, and go on when the phase is complete."""
+    first = instruction.operands[0]
+    if step.index is None and isinstance(first, Immediate) and len(instruction.operands) == 1:
+        if 0 <= first.value < BARRIERS and barriers(step).all_at_once(first.value):
+            return
     number, count = _operands(step, instruction)
     cta = step.cta
     held = barriers(step)

@@ -30,7 +30,8 @@ def narrow(value: Array, kind: str) -> Any:
     if kind.startswith("bf16"):
         return to_bf16(value.astype(np.float32))
     got = value.astype(np.float16).view(np.uint16)
-    return np.where(np.isnan(value), np.uint16(0x7FFF), got)
+    strange = np.isnan(value)
+    return np.where(strange, np.uint16(0x7FFF), got) if strange.any() else got
 
 
 def lanes(words: Array) -> Any:

@@ -70,6 +70,9 @@ class Memory:
         raw = np.full(ctas * self._shared_row, POISON, dtype=np.uint8)
         self.shared = raw.reshape(ctas, self._shared_row)
         self._shared_views = views_of(raw)
+        everyone = np.arange(ctas * cta_threads)
+        self._shared_starts = everyone // cta_threads * self._shared_row - SHARED_BASE
+        self._local_starts = everyone * self._local_row - LOCAL_BASE
         local = np.full(ctas * cta_threads * self._local_row, POISON, dtype=np.uint8)
         self._local_views = views_of(local)
 
@@ -169,9 +172,11 @@ class Memory:
                 part.views[size][self._places(addresses[which], part.base, size)] = values[which]
             return
         view, places = self._inside(space, addresses, size, threads)
-        view[places] = values
         if self.races is not None and space != "local":
-            self.races.stored(places * size, size, threads)
+            self.races.stored(
+                places * size, size, threads, lambda: (_raw(view[places]) != _raw(values)).any(1)
+            )
+        view[places] = values
         if self.watch is not None and space.startswith("shared"):
             self.watch(places * size, size, threads)
 
@@ -179,8 +184,8 @@ class Memory:
         return (addresses - np.uint64(base)).view(np.int64) >> (size.bit_length() - 1)
 
     def _aligned(self, addresses: Array, size: int, threads: Array) -> None:
-        wrong = addresses & np.uint64(size - 1)
-        if size > 1 and wrong.any():
+        if size > 1 and int(np.bitwise_or.reduce(addresses)) & (size - 1):
+            wrong = addresses & np.uint64(size - 1)
             at = int(np.flatnonzero(wrong)[0])
             raise Fault(
                 f"{self._who(int(threads[at]))} touches {size} bytes at "
@@ -202,21 +207,22 @@ class Memory:
         """Shared or local memory as elements, and the place of each thread's element."""
         if space.startswith("shared"):
             limit, base = self.shared_limit, SHARED_BASE
-            rows, row, views = threads // self.cta_threads, self._shared_row, self._shared_views
+            starts, views = self._shared_starts, self._shared_views
         elif space == "local":
             limit, base = self.local_limit, LOCAL_BASE
-            rows, row, views = threads, self._local_row, self._local_views
+            starts, views = self._local_starts, self._local_views
         else:
             raise NotImplementedError(f"the space {space} is not known")
-        offsets = addresses.view(np.int64) - base
-        outside = (offsets < 0) | (offsets + size > limit)
-        if outside.any():
-            at = int(np.flatnonzero(outside)[0])
+        offsets = addresses.view(np.int64)
+        if offsets.min() < base or offsets.max() + size > base + limit:
+            offsets = offsets - base
+            at = int(np.flatnonzero((offsets < 0) | (offsets + size > limit))[0])
             raise Fault(
                 f"{self._who(int(threads[at]))} touches {size} bytes at byte {int(offsets[at])} "
                 f"of {limit} bytes of {space} memory"
             )
-        return views[size], (rows * row + offsets) >> (size.bit_length() - 1)
+        starts = starts if len(threads) == len(starts) else starts[threads]
+        return views[size], (starts + offsets) >> (size.bit_length() - 1)
 
     # --- bytes: what everything else uses ---
 
@@ -236,6 +242,15 @@ class Memory:
         for at in range(0, count, size):
             piece = np.ascontiguousarray(data[:, at : at + size]).view(UNSIGNED[8 * size])
             self.scatter(space, addresses + np.uint64(at), piece.reshape(-1), threads)
+
+
+def _raw(values: Array) -> Array:
+    """Bits of each element in a row: a NaN equals itself."""
+    return (
+        np.ascontiguousarray(values)
+        .view(UNSIGNED[8 * min(8, values.itemsize)])
+        .reshape(len(values), -1)
+    )
 
 
 def _unit(addresses: Array, count: int) -> int:

@@ -8,6 +8,7 @@ Two bytes are the unit. Single bytes, atomics, the copy engine and wgmma are not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Races:
         self.written = np.zeros(units, dtype=np.int32)  # the writer's time; 0 = seen by all
         self.line = np.zeros(units, dtype=np.int32)
         self.read = np.zeros((units, warps), dtype=np.int32)  # each warp's time of its last load
+        self.last_read = 0
         self._given: dict[Any, Array] = {}
 
     # --- accesses ---
@@ -53,23 +55,29 @@ class Races:
             return
         warp, seen, units = self._of(places, size, threads)
         self._check_writes(units, seen, threads, "loads")
-        self.read[units, warp] = np.take_along_axis(seen, warp, 1)
+        now = np.take_along_axis(seen, warp, 1)
+        self.read[units, warp] = now
+        self.last_read = max(self.last_read, int(now.max()))
 
-    def stored(self, places: Array, size: int, threads: Array) -> None:
-        """The same of a store."""
+    def stored(
+        self, places: Array, size: int, threads: Array, changed: Callable[[], Array]
+    ) -> None:
+        """The same of a store. What ``changed()`` says was there already is no race: Triton has
+        several warps store the same values to the same place.
+        """
         if size < UNIT:
             return
         warp, seen, units = self._of(places, size, threads)
-        self._check_writes(units, seen, threads, "stores to")
-        unseen = self.read[units] > seen[:, None, :]
-        if unseen.any():
-            at = np.argwhere(unseen)[0]
-            said = f"warp {int(at[2])} of its CTA has loaded from there"
-            self._report(int(threads[at[0]]), "stores to", int(units[at[0], at[1]]), said)
+        # Most stores come a barrier after all loads: those need no look at each warp's.
+        met = self.last_read > seen.min() and (self.read[units] > seen[:, None, :]).any()
+        if met or self._unseen(units, seen) is not None:
+            new = changed()
+            threads, warp, seen, units = threads[new], warp[new], seen[new], units[new]
+            self._check_writes(units, seen, threads, "stores to")
+            self._check_reads(units, seen, threads)
         self.writer[units] = warp
         self.written[units] = np.take_along_axis(seen, warp, 1)
-        instruction = self.step.kernel.body[self.step.pc]
-        self.line[units] = instruction.line
+        self.line[units] = self.step.kernel.body[self.step.pc].line
 
     def _of(self, places: Array, size: int, threads: Array) -> tuple[Array, Array, Array]:
         """Each thread's warp [n, 1], what it has seen [n, warps], the units it touches [n, k]."""
@@ -77,13 +85,28 @@ class Races:
         seen = self.seen[self.step.cta_of[threads], warp]
         return warp[:, None], seen, (places // UNIT)[:, None] + np.arange(size // UNIT)
 
+    def _unseen(self, units: Array, seen: Array) -> Array | None:
+        """Where a store of another warp has not been seen; None where that is nowhere."""
+        written = self.written[units]
+        if written.max(initial=0) <= seen.min(initial=0):
+            return None
+        unseen: Array = written > np.take_along_axis(seen, self.writer[units], 1)
+        return unseen if unseen.any() else None
+
     def _check_writes(self, units: Array, seen: Array, threads: Array, does: str) -> None:
-        unseen = self.written[units] > np.take_along_axis(seen, self.writer[units], 1)
-        if unseen.any():
+        unseen = self._unseen(units, seen)
+        if unseen is not None:
             row, column = np.argwhere(unseen)[0]
             unit = int(units[row, column])
             said = f"warp {self.writer[unit]} of its CTA has stored there at line {self.line[unit]}"
             self._report(int(threads[row]), does, unit, said)
+
+    def _check_reads(self, units: Array, seen: Array, threads: Array) -> None:
+        unseen = np.argwhere(self.read[units] > seen[:, None, :])
+        if len(unseen):
+            row, column, warp = unseen[0].tolist()
+            said = f"warp {warp} of its CTA has loaded from there"
+            self._report(int(threads[row]), "stores to", int(units[row, column]), said)
 
     def _report(self, thread: int, does: str, unit: int, said: str) -> None:
         step = self.step
@@ -94,6 +117,12 @@ class Races:
         )
 
     # --- what orders them ---
+
+    def meet(self) -> None:
+        """All warps of all CTAs at one barrier."""
+        own = np.arange(self.seen.shape[1])
+        self.seen[:] = self.seen.max(axis=1, keepdims=True)
+        self.seen[:, own, own] += 1
 
     def give(self, key: Any, threads: Array) -> None:
         """Warps arrive at something: whoever passes it has seen what they did."""

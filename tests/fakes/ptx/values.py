@@ -44,7 +44,8 @@ def to_bf16(value: Array) -> Array:
     bits = np.ascontiguousarray(value, dtype=np.float32).view(np.uint32)
     odd = (bits >> np.uint32(16)) & np.uint32(1)
     made = ((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)).astype(np.uint16)
-    return np.where(np.isnan(value), np.uint16(0x7FFF), made)
+    strange = np.isnan(value)
+    return np.where(strange, np.uint16(0x7FFF), made) if strange.any() else made
 
 
 def constant(immediate: Immediate, kind: str) -> Any:
