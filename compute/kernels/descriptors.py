@@ -61,11 +61,12 @@ def strides_of(heads: torch.Tensor) -> list[int]:
 
 
 def of_heads(heads: torch.Tensor, lines: int, length: int) -> TensorDescriptor | None:
-    """[B, H, S, D], so many lines of one head at a time; None where an axis is empty or expanded.
-    Lines begin at multiples of 16 bytes.
+    """[B, H, S, D], so many lines of one head at a time; None where an axis is empty or expanded,
+    or lines do not begin at multiples of 16 bytes.
     """
     strides = strides_of(heads)
-    if not heads.numel() or 0 in strides:
+    odd = any(s * heads.element_size() % CHUNK_BYTES for s in strides[:-1])
+    if not heads.numel() or 0 in strides or odd:
         return None
     return TensorDescriptor(heads, list(heads.shape), strides, [1, 1, lines, length])
 
