@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fakes.ptx import floats, halves, integers
+from tests.fakes.ptx import carries, floats, halves, integers
 from tests.fakes.ptx.bind import Run, kind_of
 from tests.fakes.ptx.program import Instruction
 
@@ -17,12 +17,14 @@ def arithmetic(instruction: Instruction) -> Run:
     if kind in ("f16", "f16x2", "bf16", "bf16x2"):
         return halves.arithmetic(instruction)
     word, parts = instruction.parts[0], instruction.parts
-    if word not in integers.BINDERS or {"sat", "cc"} & set(parts) or kind in ("u16x2", "s16x2"):
+    if "cc" in parts or word in ("addc", "subc"):
+        return carries.carried(instruction)
+    if word not in integers.BINDERS or "sat" in parts:
         raise NotImplementedError("this arithmetic of integers is not known")
     return integers.BINDERS[word](instruction)
 
 
 BINDERS: dict[str, Callable[[Instruction], Run]] = {
-    **dict.fromkeys([*integers.BINDERS, *floats.FUNCTIONS], arithmetic),
+    **dict.fromkeys([*integers.BINDERS, *floats.FUNCTIONS, *carries.WORDS], arithmetic),
     "testp": floats.test_property,
 }

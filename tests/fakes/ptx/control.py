@@ -127,12 +127,21 @@ def _operands(step: Step, instruction: Instruction) -> tuple[Array, Array]:
     return number, count
 
 
+def _of_all(step: Step, instruction: Instruction) -> int | None:
+    """The barrier's number where all threads of the batch are here, and it is for whole CTAs."""
+    number, *count = instruction.operands
+    if step.index is not None or not isinstance(number, Immediate):
+        return None
+    if count and count[0] != Immediate(step.cta_threads):
+        return None
+    return number.value if 0 <= number.value < BARRIERS else None
+
+
 def sync(step: Step, instruction: Instruction) -> None:
     """bar.sync and barrier.sync: arrive, and go on when the phase is complete."""
-    first = instruction.operands[0]
-    if step.index is None and isinstance(first, Immediate) and len(instruction.operands) == 1:
-        if 0 <= first.value < BARRIERS and barriers(step).all_at_once(first.value):
-            return
+    whole = _of_all(step, instruction)
+    if whole is not None and barriers(step).all_at_once(whole):
+        return
     number, count = _operands(step, instruction)
     cta = step.cta
     held = barriers(step)

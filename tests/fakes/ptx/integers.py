@@ -142,12 +142,24 @@ def logic3(instruction: Instruction) -> Run:
     return pure(run, instruction, *["u32"] * 5)
 
 
+PERMUTATIONS = {
+    "f4e": (0x3210, 0x4321, 0x5432, 0x6543),
+    "b4e": (0x5670, 0x6701, 0x7012, 0x0123),
+    "rc8": (0x0000, 0x1111, 0x2222, 0x3333),
+    "ecl": (0x3210, 0x3211, 0x3222, 0x3333),
+    "ecr": (0x0000, 0x1110, 0x2210, 0x3210),
+    "rc16": (0x1010, 0x3232, 0x1010, 0x3232),
+}  # PTX ISA, prmt: the selector that each mode stands for
+
+
 def permute(instruction: Instruction) -> Run:
     """prmt: four bytes of eight, chosen by nibbles; bit 3 of a nibble spreads the byte's sign."""
-    if len(instruction.parts) > 2:
-        raise NotImplementedError("prmt with a mode is not known")
+    mode = instruction.parts[2] if len(instruction.parts) > 2 else ""
 
     def run(a: Array, b: Array, selector: Array) -> Any:
+        if mode:
+            table = np.array(PERMUTATIONS[mode], dtype=np.uint32)
+            selector = table[selector & np.uint32(3)]
         both = (np.asarray(b).astype(np.uint64) << np.uint64(32)) | a
         made = np.zeros(both.shape, dtype=np.uint32)
         for place in range(4):

@@ -134,6 +134,10 @@ class Step:
             case Special():
                 return self.special(operand.name).astype(dtype_of(kind))
             case Symbol():
+                if operand.name not in self.symbols:
+                    raise NotImplementedError(
+                        f"{operand.name} has no address: parameters of calls are not kept"
+                    )
                 at = self.symbols[operand.name] + operand.offset
                 return np.full(len(self.threads), at, dtype=np.uint64).astype(dtype_of(kind))
             case Not():

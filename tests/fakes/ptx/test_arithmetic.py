@@ -62,6 +62,9 @@ INTEGERS: dict[str, Callable[[int, int], int]] = {
     "lop3.b32 d, a, b, 15, 0xE8": lambda a, b: (a & b) | (a & 15) | (b & 15),
     "prmt.b32 d, a, b, 0x5410": lambda a, b: a & 0xFFFF | (b & 0xFFFF) << 16,
     "prmt.b32 d, a, b, 0x8": lambda a, b: (0xFF if a & 128 else 0) | (a & 255) * 0x1010100,
+    "prmt.b32.b4e d, a, b, 1": lambda a, b: (
+        a >> 8 & 255 | (a & 255) << 8 | (b >> 24) << 16 | (b >> 16 & 255) << 24
+    ),
     "bfi.b32 d, a, b, 8, 12": lambda a, b: b & ~0xFFF00 | (a & 0xFFF) << 8,
     "bfe.u32 d, a, 8, 12": lambda a, b: a >> 8 & 0xFFF,
     "bfe.s32 d, a, 4, 6": lambda a, b: S((a >> 4 & 63) << 26) >> 26,
@@ -117,6 +120,17 @@ def test_long_integers(instruction: str) -> None:
         assert got == [b & ~mask | (a << 40) & mask for a, b in pairs]
     else:
         assert got == [LONG[instruction](a, b) % 2**64 for a, b in pairs]
+
+
+def test_carries_join_registers_to_longer_sums() -> None:
+    a, b = [p[0] for p in PAIRS], [p[1] for p in PAIRS]
+    add = ".reg .b32 t; add.cc.u32 t, a, b; addc.u32 d, a, b"
+    got = computed(add, "b32", ("b32", a), ("b32", b))
+    assert got == [((x << 32 | x) + (y << 32 | y)) >> 32 & 2**32 - 1 for x, y in PAIRS]
+    subtract = ".reg .b32 t; sub.cc.u32 t, b, a; subc.cc.u32 t, a, a; subc.u32 d, a, b"
+    got = computed(subtract, "b32", ("b32", a), ("b32", b))
+    exact = [(x << 64 | x << 32 | y) - (y << 64 | x << 32 | x) for x, y in PAIRS]
+    assert got == [value >> 64 & 2**32 - 1 for value in exact]
 
 
 def test_products_are_wider_than_their_factors() -> None:
