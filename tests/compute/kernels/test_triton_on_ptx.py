@@ -1,0 +1,70 @@
+"""Triton kernels as their compiler makes them are right on the PTX machine: in bf16 and fp8, which
+the interpreter cannot judge, without an access outside of a tensor, whichever warp runs first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.compute.kernels.finding import names, need_worker_packages
+
+ROOT = Path(__file__).parents[3]
+# Each with the cases that have the most edges.
+RAGGED = {
+    "gemm": ("130x257x70", "both turned", "tall, b row by row", "a NaN and an infinity"),
+    "attention": ("B1 H4 HK2 SQ70 SK100 D64 causal1", "B2 H2 HK1 SQ33 SK17 D64 causal1"),
+    "scaled_mm": ("70x100x129", "the largest values"),
+    "grouped_gemm": ("odd", "empty first, last and between"),
+    "int4_linear": ("16x72x256 by 64", "37x50x192 by 64"),
+    "paged_decode_attention": ("heads of 80, blocks of 5", "NaN in dead slots"),
+}
+CASES = [word for cases in RAGGED.values() for case in cases for word in ("--case", case)]
+FP8_BEGINS = "fp8 tensor cores begin"  # the reason of an architecture without them
+
+
+def wrong(*arguments: str) -> list[str]:
+    """What the runner finds wrong; it has to have launched something."""
+    need_worker_packages()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.compute.kernels.triton_on_ptx", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode in (0, 1), done.stderr
+    launches = int(done.stderr.split()[-2])
+    checks = [json.loads(line) for line in done.stdout.splitlines()]
+    asked = [c for c in checks if FP8_BEGINS not in c["unsupported"]]
+    assert launches >= len(asked) and checks, done.stderr
+    return [
+        f"{c['operator']} {c['dtype']} {c['case']}: {c['why']}{c['unsupported']}"
+        for c in asked
+        if c["why"] or c["unsupported"]
+    ]
+
+
+@pytest.mark.slow
+def test_operators_on_tensor_cores_are_right_as_compiled_for_hopper() -> None:
+    """wgmma and tensor descriptors: 9 to 14 s, the longer where nothing is compiled yet."""
+    dtypes = ("--dtype", "bfloat16", "--dtype", "float8_e4m3fn")
+    assert wrong(*RAGGED, "--arch", "90", *dtypes, *CASES) == []
+
+
+@pytest.mark.slow
+def test_operators_on_tensor_cores_are_right_as_compiled_for_ampere() -> None:
+    """mma.sync and cp.async."""
+    assert wrong(*RAGGED, "--arch", "80", "--dtype", "bfloat16", *CASES) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("arch", ["80", "90"])
+@pytest.mark.parametrize("operator", names())
+def test_every_operator_is_right_in_every_dtype(operator: str, arch: str) -> None:
+    assert wrong(operator, "--arch", arch) == []
