@@ -29,6 +29,7 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     shapes = [(1, 2, 1, 0, 5, 64, 0), (1, 2, 2, 3, 0, 64, 0), (1, 1, 1, 1, 1, 64, 1)]
     shapes += [(1, 4, 2, 70, 100, 64, 1), (2, 2, 1, 33, 17, 64, 1), (1, 2, 1, 1, 130, 128, 0)]
     shapes += [(1, 1, 1, 140, 140, 128, 1), (1, 2, 2, 20, 37, 80, 1), (1, 1, 1, 20, 20, 256, 1)]
+    shapes += [(1, 2, 1, 70, 500, 64, 1)]  # several whole blocks, then masked ones
     cases = []
     for shape in shapes:
         dims = dims_of(shape)

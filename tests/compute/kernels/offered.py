@@ -18,6 +18,7 @@ PROBLEMS = {
     "vector_add": {"N": 9001},
     "silu_and_mul": {"M": 3, "N": 4099},
     "gemm": {"M": 33, "N": 72, "K": 130},
+    "scaled_mm": {"M": 33, "N": 72, "K": 144},
     "int4_linear": {"M": 5, "N": 70, "K": 256, "G": 128},
     "paged_decode_attention": {"B": 2, "H": 4, "HK": 2, "D": 64, "TOK": 150},
     "attention": {"B": 1, "H": 2, "HK": 1, "SQ": 70, "SK": 131, "D": 64, "causal": 1},
@@ -27,6 +28,7 @@ BUCKETS = {
     "vector_add": ("small",),
     "silu_and_mul": ("small",),
     "gemm": ("large", "medium", "small", "skinny", "large-ragged"),
+    "scaled_mm": ("large", "medium", "small", "skinny"),
     "int4_linear": ("few 128", "some 128", "many 128"),
     "paged_decode_attention": ("64",),
     "attention": ("64 many", "64 some", "64 few"),
@@ -54,7 +56,8 @@ def main(names: list[str]) -> int:
         operator = operators()[name]
         choice = operator.implementations["triton"].choice
         assert choice is not None
-        for config, why in wrong(operator, choice, "bfloat16"):
+        dtype = "bfloat16" if "bfloat16" in operator.dtypes else operator.dtypes[0]
+        for config, why in wrong(operator, choice, dtype):
             tried += 1
             lines += [f"{name} {choice.named(config)}: {why}"] if why else []
     sys.stdout.write("\n".join([f"{tried} configurations", *lines]) + "\n")

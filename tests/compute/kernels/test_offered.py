@@ -12,8 +12,8 @@ import pytest
 from tests.compute.kernels.finding import need_worker_packages
 
 # one of each launcher
-NAMES = ("softmax", "vector_add", "silu_and_mul", "gemm", "int4_linear", "attention",
-         "paged_decode_attention")  # fmt: skip
+NAMES = ("softmax", "vector_add", "silu_and_mul", "gemm", "scaled_mm", "int4_linear",
+         "attention", "paged_decode_attention")  # fmt: skip
 ROOT = Path(__file__).parents[3]
 
 
