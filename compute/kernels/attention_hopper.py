@@ -1,6 +1,6 @@
 """attention on Hopper in CUDA C++: wgmma on tiles that the copy engine brings.
 
-The kernel is cuda/attention_hopper.cuh. Decodes, wide heads, fp32, and what the copy engine cannot
+The kernel is cuda/attention_hopper.cuh. Decodes, fp32, and what the copy engine cannot
 address (keys expanded over heads, heads of 61 values) stay with mma.sync (attention.py).
 """
 
@@ -17,8 +17,14 @@ from compute.kernels.operator import SIZES, Cubin
 from compute.kernels.tensor_maps import TensorMap, why_not_mapped
 
 KERNEL = CudaKernel("attention_hopper", '#include "attention_hopper.cuh"\n')
-HEADS = (64, 80, 96, 128)  # that it is compiled for; smaller ones are padded with zeros on the way
-KEYS = 128  # at a time
+HEADS = (
+    64,
+    80,
+    96,
+    128,
+    192,
+    256,
+)  # that it is compiled for; smaller ones are padded with zeros on the way
 PANEL = 64  # columns of a box: 128 bytes
 ROWS = 64  # queries of a warpgroup
 STAGES = 2
@@ -47,7 +53,7 @@ def attended(
     kv_heads = heads[1][0].shape[1]
     size = size_of(d)
     rows = ROWS * warpgroups(size)
-    boxes = ((b, h, sq, rows), (b, kv_heads, sk, KEYS), (b, kv_heads, sk, KEYS))
+    boxes = ((b, h, sq, rows), (b, kv_heads, sk, keys(size)), (b, kv_heads, sk, keys(size)))
     maps = [
         head_map(tensor, strides, (*count, min(dense, d)), box)
         for (tensor, strides, dense), (*count, box) in zip(heads, boxes, strict=True)
@@ -93,6 +99,11 @@ def warpgroups(size: int) -> int:
     return 3 if size <= PANEL else 2
 
 
+def keys(size: int) -> int:
+    """At a time."""
+    return 128 if size <= 128 else 96 if size <= 192 else 64
+
+
 def threads(size: int) -> int:
     """Of a block; one warpgroup copies."""
     return 128 * (warpgroups(size) + 1)
@@ -100,7 +111,7 @@ def threads(size: int) -> int:
 
 def shared_bytes(size: int) -> int:
     """Queries, two rings of keys and values, and a barrier for each and for each that is free."""
-    lines = ROWS * warpgroups(size) + 2 * STAGES * KEYS
+    lines = ROWS * warpgroups(size) + 2 * STAGES * keys(size)
     return lines * math.ceil(size / PANEL) * PANEL * 2 + (1 + 4 * STAGES) * 8
 
 

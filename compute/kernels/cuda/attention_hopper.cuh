@@ -11,7 +11,8 @@
 // Within a warpgroup the logits of the next keys are begun before the values of the last ones, and
 // softened while those are added. Between them, named barriers: one issues its products, then the
 // next, so that each has its softmax while the tensor cores work for its neighbours (Shah et al.
-// 2024, FlashAttention-3). 183 registers of 240 with D = 128, 151 of 160 with 64.
+// 2024, FlashAttention-3). Of 240 registers 183 are used with D = 128 and 199 with 256,
+// of 160 with 64 it is 151.
 #pragma once
 #include <hopper.cuh>
 
@@ -20,7 +21,8 @@
 // The rows of q, a ring of keys and one of values, each in panels of 64 columns: lines of 128
 // bytes, as wide as a swizzle. Columns that a head has not are zeros.
 template <class T, int D> struct HopperTiles {
-  static constexpr int GROUPS = D <= 64 ? 3 : 2, QUERIES = 64 * GROUPS, KEYS = 128, STAGES = 2;
+  static constexpr int GROUPS = D <= 64 ? 3 : 2, QUERIES = 64 * GROUPS, STAGES = 2;
+  static constexpr int KEYS = D <= 128 ? 128 : D <= 192 ? 96 : 64;  // of 227 KiB and registers
   static constexpr int THREADS = 128 * (GROUPS + 1), PANELS = (D + 63) / 64, PANEL = KEYS * 64;
   static constexpr int COLUMNS = (D + 31) / 32 * 32;  // of values that are multiplied
   T q[PANELS * QUERIES * 64], k[STAGES][PANELS * PANEL], v[STAGES][PANELS * PANEL];

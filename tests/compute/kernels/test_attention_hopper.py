@@ -187,6 +187,14 @@ def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.M
         assert "values" in FAULTS[fault][2]
     finally:
         chosen.value = 0
+
+
+@pytest.mark.parametrize("d", [64, 128])
+def test_without_a_fault_it_is_right(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from compute.kernels import attention_hopper
+    from compute.kernels.cuda_build import CudaKernel
+
+    monkeypatch.setattr(attention_hopper, "KERNEL", CudaKernel("attention_hopper", faulty()))
     assert wrong((1, 1, 1, 70, 660, d, 1), peaked) == ""
 
 
@@ -196,7 +204,8 @@ def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.M
     [
         ((1, 2, 1, 140, 270, 128, 1), "bfloat16"), ((1, 1, 1, 70, 300, 128, 0), "float16"),
         ((1, 1, 1, 130, 650, 64, 1), "float16"), ((1, 4, 2, 3, 400, 64, 0), "bfloat16"),
-        ((1, 2, 1, 150, 140, 80, 1), "bfloat16"),
+        ((1, 2, 1, 150, 140, 80, 1), "bfloat16"), ((1, 1, 1, 70, 200, 256, 1), "float16"),
+        ((1, 1, 1, 130, 300, 160, 0), "bfloat16"),
     ],
 )  # fmt: skip
 def test_its_ptx_is_right_with_copies_and_products_as_late_and_as_early_as_may_be(
