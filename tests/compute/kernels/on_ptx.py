@@ -14,8 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compute.kernels.cuda_build import HEADERS
 from compute.kernels.tensor_maps import TensorMap
 from tests.fakes.ptx import Machine, parse
 from tests.fakes.ptx.nvrtc import ptx_of
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
 class Launcher:
     """Stands for the emulation's launch: the same arguments, run by the PTX machine.
 
-    ``orders``: of the warps; launches take turns.
+    ``orders``: of the warps; launches take turns. ``headers``: instead of the project's own.
     """
 
-    def __init__(self, arch: int, orders: Sequence[str] = ("together",)) -> None:
-        self.arch, self.orders = arch, orders
+    def __init__(
+        self, arch: int, orders: Sequence[str] = ("together",), headers: Path = HEADERS
+    ) -> None:
+        self.arch, self.orders, self.headers = arch, orders, headers
         self.launches = 0
 
     def __call__(
@@ -46,7 +50,7 @@ class Launcher:
         shared_bytes: int,
     ) -> None:
         """Only the tensors among the arguments may be touched."""
-        module, symbol = _module(source, expression, self.arch)
+        module, symbol = _module(source, expression, self.arch, self.headers)
         order = self.orders[self.launches % len(self.orders)]
         self.launches += 1
         machine = Machine(module, order, eager_async=self.launches % 2 == 0)
@@ -55,8 +59,8 @@ class Launcher:
 
 
 @cache
-def _module(source: str, expression: str, arch: int) -> tuple[Module, str]:
-    text, symbol = ptx_of(source, expression, arch)
+def _module(source: str, expression: str, arch: int, headers: Path) -> tuple[Module, str]:
+    text, symbol = ptx_of(source, expression, arch, headers)
     return parse(text), symbol
 
 

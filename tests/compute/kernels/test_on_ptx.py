@@ -51,6 +51,15 @@ def wrong(*arguments: str) -> list[str]:
     ]
 
 
+def planted(*arguments: str) -> str:
+    """What ``tests.compute.kernels.planted`` prints: more than a count where one is unnoticed."""
+    need_nvrtc()
+    command = [sys.executable, "-m", "tests.compute.kernels.planted", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout, done.stderr
+    return done.stdout.strip()
+
+
 @pytest.mark.slow
 def test_operators_without_tensor_cores_are_right_as_compiled_for_hopper() -> None:
     """12 to 25 s, the longer where nothing is compiled yet."""
@@ -62,6 +71,16 @@ def test_operators_on_tensor_cores_are_right_as_compiled_for_ampere() -> None:
     """cp.async, ldmatrix and mma.sync: 6 to 12 s."""
     flags = [word for case in RAGGED.values() for word in ("--case", case)]
     assert wrong(*RAGGED, "--arch", "80", "--dtype", "bfloat16", *flags) == []
+
+
+@pytest.mark.slow
+def test_a_fault_planted_in_any_header_is_noticed() -> None:
+    assert planted() == "7 faults"
+
+
+@pytest.mark.soak
+def test_each_barrier_and_wait_is_missed_when_it_is_taken_out() -> None:
+    assert planted("--every") == "23 faults"
 
 
 @pytest.mark.soak

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from compute.kernels.cuda_build import (
@@ -20,8 +21,10 @@ from compute.kernels.cuda_build import (
 )
 
 
-def ptx_of(source: str, expression: str, arch: int) -> tuple[str, str]:
+def ptx_of(source: str, expression: str, arch: int, headers: Path = HEADERS) -> tuple[str, str]:
     """The text and the entry's mangled name. Raises ``RuntimeError`` with NVRTC's own log."""
+    if headers != HEADERS:
+        return _compile(source, expression, arch, headers)
     key = hashlib.sha256(
         json.dumps(["ptx", source, expression, arch, versions(), headers_hash()]).encode()
     ).hexdigest()
@@ -29,7 +32,7 @@ def ptx_of(source: str, expression: str, arch: int) -> tuple[str, str]:
     try:
         text, symbol = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        text, symbol = _compile(source, expression, arch)
+        text, symbol = _compile(source, expression, arch, HEADERS)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump([text, symbol], file)
@@ -37,13 +40,13 @@ def ptx_of(source: str, expression: str, arch: int) -> tuple[str, str]:
     return text, symbol
 
 
-def _compile(source: str, expression: str, arch: int) -> tuple[str, str]:
+def _compile(source: str, expression: str, arch: int, headers: Path) -> tuple[str, str]:
     from cuda.bindings import nvrtc
 
     program = _asked(nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], []))
     _asked(nvrtc.nvrtcAddNameExpression(program, expression.encode()))
     target = SPECIFIC.get(arch, f"sm_{arch}").replace("sm_", "compute_")
-    folders = [str(HEADERS), str(HEADERS / "gpu"), *include_folders()]
+    folders = [str(headers), str(headers / "gpu"), *include_folders()]
     options = [f"--gpu-architecture={target}", "--std=c++17", *(f"-I{f}" for f in folders)]
     given = [option.encode() for option in options]
     if int(nvrtc.nvrtcCompileProgram(program, len(given), given)[0]):
