@@ -30,6 +30,8 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     shapes += [(1, 4, 2, 70, 100, 64, 1), (2, 2, 1, 33, 17, 64, 1), (1, 2, 1, 1, 130, 128, 0)]
     shapes += [(1, 1, 1, 140, 140, 128, 1), (1, 2, 2, 20, 37, 80, 1), (1, 1, 1, 20, 20, 256, 1)]
     shapes += [(1, 2, 1, 70, 500, 64, 1)]  # several whole blocks, then masked ones
+    # More keys than a ring of two stages holds, and queries enough for warpgroups.
+    shapes += [(1, 2, 1, 70, 520, 64, 0), (1, 2, 1, 130, 520, 128, 1), (1, 1, 1, 66, 210, 256, 1)]
     cases = []
     for shape in shapes:
         dims = dims_of(shape)
