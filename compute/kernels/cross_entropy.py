@@ -146,7 +146,8 @@ def cross_entropy_kernel(
     else:
         tops = tl.full([BLOCK], LOWEST, tl.float32)
         sums = tl.zeros([BLOCK], tl.float32)
-        for start in range(0, columns, BLOCK):
+        # The next block is under way during the exponentials of this one (softmax.py).
+        for start in tl.range(0, columns, BLOCK, num_stages=2):
             inside = start + place < columns
             value = tl.load(logits + start + place, mask=inside, other=-float("inf"))
             value = value.to(tl.float32)

@@ -52,6 +52,9 @@ def paged_choice(cubin: Compile) -> Choice:
 
 INT4_FIELDS = ("BM", "BN", "BK", "num_warps", "num_stages")
 MOST_BK = 128
+# Blocks that share a multiprocessor. Few rows: three stages of 2 KiB of weights are under way in
+# each; eight are 48 KiB, three times what 3.35 TB/s and 0.6 us ask for.
+INT4_SLOTS = {"few": 8, "some": 4, "many": 3}
 INT4_TRIED = {
     "few": (
         (16, 32, 128, 4, 4), (16, 64, 128, 4, 3), (16, 16, 128, 2, 5), (16, 32, 64, 4, 5),

@@ -18,7 +18,7 @@ from compute.kernels.choosing import Config
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.data import dtype_name, generator, normal, strided
-from compute.kernels.decode_plans import int4_bucket, int4_choice, int4_plan, one_scale
+from compute.kernels.decode_plans import INT4_SLOTS, int4_bucket, int4_choice, int4_plan, one_scale
 from compute.kernels.matrices import head_lines, multiprocessors_of, parts_of, upcast
 from compute.kernels.operator import (
     SIZES,
@@ -163,7 +163,7 @@ def by_triton(
     bucket = int4_bucket(m, group_size)
     bm, bn, bk, warps, stages = TRITON_CHOICE.taken(x, dtype_name(x), bucket)
     tiles = triton.cdiv(m, bm) * triton.cdiv(n, bn)
-    splits, part = parts_of(k, tiles, 4 * multiprocessors_of(x), bk)
+    splits, part = parts_of(k, tiles, INT4_SLOTS[bucket.split()[0]] * multiprocessors_of(x), bk)
     parts = torch.empty((splits, m, n), device=x.device) if splits > 1 else out
     int4_kernel[(tiles, splits)](
         x, qweight, scales, parts, m, n, k, *xs, *qs, x_dense, q_dense, scales.shape[1],

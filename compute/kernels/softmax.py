@@ -109,7 +109,9 @@ def softmax_kernel(
     else:
         tops = tl.full([BLOCK], LOWEST, tl.float32)
         sums = tl.zeros([BLOCK], tl.float32)
-        for start in range(0, columns, BLOCK):
+        # The next block is under way during the exponentials of this one: to ask for 32 KiB, wait
+        # 0.7 us and compute 1.1 us for them would be 2.4 TB/s, 79 % of a copy on an H100.
+        for start in tl.range(0, columns, BLOCK, num_stages=2):
             inside = start + place < columns
             value = tl.load(x + start + place, mask=inside, other=-float("inf")).to(tl.float32)
             # Of the two factors e^(old - new) and e^(value - new), one is always 1.
@@ -118,7 +120,7 @@ def softmax_kernel(
             tops = tl.maximum(tops, value)
         top = tl.max(tops, 0)
         factor = 1.0 / tl.sum(sums * tl.exp(tops - top), 0)
-        for back in range(0, columns, BLOCK):  # L2 still has what was read last
+        for back in tl.range(0, columns, BLOCK, num_stages=2):  # L2 still has what was read last
             start = (columns - 1) // BLOCK * BLOCK - back
             inside = start + place < columns
             value = tl.load(x + start + place, mask=inside, other=-float("inf")).to(tl.float32)
