@@ -17,14 +17,8 @@ from compute.kernels.operator import SIZES, Cubin
 from compute.kernels.tensor_maps import TensorMap, why_not_mapped
 
 KERNEL = CudaKernel("attention_hopper", '#include "attention_hopper.cuh"\n')
-HEADS = (
-    64,
-    80,
-    96,
-    128,
-    192,
-    256,
-)  # that it is compiled for; smaller ones are padded with zeros on the way
+# That it is compiled for; smaller ones are padded with zeros on the way.
+HEADS = (64, 80, 96, 128, 192, 256)
 PANEL = 64  # columns of a box: 128 bytes
 ROWS = 64  # queries of a warpgroup
 STAGES = 2
