@@ -41,7 +41,7 @@ gemm_hopper(const __grid_constant__ TensorMap a, const __grid_constant__ TensorM
     if (threadIdx.x == 0)
       for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         walk(tile, tiles_m, tiles_n, tile_m, tile_n);
-        fetch_tiles(ring, a, b, tile_m * BM, tile_n * BN, steps);
+        fetch_tiles<false>(ring, a, b, tile_m * BM, tile_n * BN, steps);
       }
   } else {
     registers_up<P::MANY>();

@@ -16,11 +16,12 @@ import triton.language as tl
 
 from compute.kernels.compiling import compiled_of
 from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import generator, normal, strided
+from compute.kernels.grouped_gemm_cases import adversarial, make_inputs
+from compute.kernels.grouped_gemm_hopper import ROWS as HOPPER_ROWS
+from compute.kernels.grouped_gemm_hopper import hopper_cubin, multiplied
 from compute.kernels.matrices import TilePlan, head_lines, upcast
 from compute.kernels.operator import (
     SIZES,
-    Case,
     Cubin,
     Dims,
     Implementation,
@@ -58,49 +59,6 @@ def moved(dims: Dims, dtype: str) -> int:
     """Rows, results, the matrices that are used, and the sizes of groups."""
     t, n, k = dims["T"], dims["N"], dims["K"]
     return (t * k + dims["G_used"] * k * n + t * n) * SIZES[dtype] + 4 * dims["G"]
-
-
-def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
-    """``G_used`` random groups with a row each, and the other rows among them by chance."""
-    made = generator(seed, device)
-    groups, used = dims["G"], dims["G_used"]
-    sizes = torch.zeros(groups, dtype=torch.int64, device=device)
-    if used and dims["T"]:
-        chosen = torch.randperm(groups, generator=made, device=device)[:used]
-        more = torch.randint(0, used, (dims["T"] - used,), generator=made, device=device)
-        sizes[chosen] = 1 + torch.bincount(more, minlength=used)
-    return inputs_of(sizes.tolist(), dims["N"], dims["K"], dtype, seed, device)
-
-
-def inputs_of(sizes: Sequence[int], n: int, k: int, dtype: str, seed: int, device: str) -> Inputs:
-    """Normal values for groups of ``sizes``."""
-    made = generator(seed, device)
-    return {
-        "x": normal((sum(sizes), k), dtype, made),
-        "w": normal((len(sizes), k, n), dtype, made),
-        "group_sizes": torch.tensor(sizes, dtype=torch.int32, device=device),
-    }
-
-
-def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
-    """Empty groups everywhere, no rows at all, odd sizes, turned and strided matrices."""
-    made = [
-        ("no rows", [0, 0, 0], 16, 16), ("one row of 40 groups", [0] * 39 + [1], 24, 40),
-        ("empty first, last and between", [0, 5, 0, 0, 17, 0], 40, 72),
-        ("odd", [3, 20, 1], 33, 37), ("no inner axis", [2, 1], 8, 0), ("no columns", [2], 0, 8),
-        ("many rows in one of two", [150, 2], 72, 48),
-        ("half a tile each", [70, 66], 136, 64),
-    ]  # fmt: skip
-    cases = [Case(name, inputs_of(sizes, n, k, dtype, seed, device)) for name, sizes, n, k in made]
-    base = inputs_of([9, 0, 23], 40, 64, dtype, seed, device)
-    x, w = base["x"], base["w"]
-    turned = w.transpose(1, 2).contiguous().transpose(1, 2)
-    cases.append(Case("w as [G, N, K]", {**base, "w": turned}))
-    cases.append(Case("views", {**base, "x": strided(x), "w": strided(w)}))
-    cases.append(Case("not aligned", {**base, "x": strided(x, 5, 3), "w": strided(w, 5, 3)}))
-    hole = x.clone()
-    hole[8, 63] = float("nan")
-    return [*cases, Case("a NaN in the last row of a group", {**base, "x": hole})]
 
 
 # --- PyTorch ----------------------------------------------------------------------------------
@@ -323,10 +281,14 @@ def by_cuda(x: torch.Tensor, w: torch.Tensor, group_sizes: torch.Tensor) -> torc
     out = torch.empty((t, n), dtype=x.dtype, device=x.device)
     if not out.numel():
         return out
-    plan = PLANS[rows_of(t, groups)]
+    rows, sizes = rows_of(t, groups), group_sizes.contiguous()
     (x, xs, _), (w, ws, _, along_k) = head_lines(x), matrices_of(w, 1)
+    hopper = arch_of(x) == 90 and rows == HOPPER_ROWS
+    if hopper and multiplied((x, *xs), (w, ws), along_k, sizes, out, k):
+        return out
+    plan = PLANS[rows]
     arguments = (
-        x, w, group_sizes.contiguous(), out, *map(ctypes.c_int, (groups, n, k)),
+        x, w, sizes, out, *map(ctypes.c_int, (groups, n, k)),
         *map(ctypes.c_longlong, (*xs, *ws)),
     )  # fmt: skip
     name = C_NAME[str(x.dtype).removeprefix("torch.")]
@@ -341,6 +303,8 @@ def cuda_aot(dtype: str, arch: int) -> list[Cubin] | str:
     """Tiles of every height, both orders of w."""
     cubins = []
     try:
+        if arch == 90:
+            cubins += [hopper_cubin(dtype, arch, n, n > 128, n > 128) for n in (128, 2048)]
         for rows, along_k in ((16, False), (64, True), (128, False), (128, True)):
             plan = PLANS[rows]
             template = plan.template(C_NAME[dtype], a_k=True, b_k=along_k)

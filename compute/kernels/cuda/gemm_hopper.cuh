@@ -56,10 +56,11 @@ template <class P> struct Ring {
   }
 };
 
-// Asks for the tiles of ``steps`` along the inner axis at (row, column). One thread.
-template <class P>
+// Asks for the tiles of ``steps`` along the inner axis at (row, column), of b in the matrix
+// ``group`` where it has several. One thread.
+template <bool GROUPED, class P>
 __device__ __forceinline__ void fetch_tiles(Ring<P>& ring, const TensorMap& a, const TensorMap& b,
-                                            int row, int column, int steps) {
+                                            int row, int column, int steps, int group = 0) {
   for (int step = 0; step < steps; step++) {
     const int k = step * P::BK;
     u64* full = ring.full + ring.stage;
@@ -72,11 +73,14 @@ __device__ __forceinline__ void fetch_tiles(Ring<P>& ring, const TensorMap& a, c
 #pragma unroll
       for (int i = 0; i < P::BM; i += 64) tma_load<2>(to + i * 128, a, full, {row + i, k});
     to = ring.b + ring.stage * P::B_BYTES;
-    if constexpr (P::B_K)
-      tma_load<2>(to, b, full, {k, column});
-    else
 #pragma unroll
-      for (int i = 0; i < P::BN; i += 64) tma_load<2>(to + i * 128, b, full, {column + i, k});
+    for (int i = 0; i < P::BN; i += P::B_K ? P::BN : 64) {
+      const int x = P::B_K ? k : column + i, y = P::B_K ? column : k;
+      if constexpr (GROUPED)
+        tma_load<3>(to + i * 128, b, full, {x, y, group});
+      else
+        tma_load<2>(to + i * 128, b, full, {x, y});
+    }
     ring.next();
   }
 }
@@ -112,6 +116,16 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
   wgmma_wait<0>();
   keep(c);
   if (speaks) barrier_arrive(last);
+}
+
+// The part of a warpgroup whose rows are none: it gives back every stage as it comes.
+template <class P> __device__ __forceinline__ void pass_tiles(Ring<P>& ring, int steps) {
+  for (int step = 0; step < steps; step++) {
+    barrier_wait(ring.full + ring.stage, ring.parity);
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) barrier_arrive(ring.empty + ring.stage);
+    ring.next();
+  }
 }
 
 // The same for fp8, whose sums inside of the tensor cores keep some 14 bits: after the 128 products
