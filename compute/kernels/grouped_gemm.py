@@ -284,7 +284,7 @@ def by_cuda(x: torch.Tensor, w: torch.Tensor, group_sizes: torch.Tensor) -> torc
     rows, sizes = rows_of(t, groups), group_sizes.contiguous()
     (x, xs, _), (w, ws, _, along_k) = head_lines(x), matrices_of(w, 1)
     hopper = arch_of(x) == 90 and rows == HOPPER_ROWS
-    if hopper and multiplied((x, *xs), (w, ws), along_k, sizes, out, k):
+    if hopper and multiplied((x, xs[0]), (w, ws), along_k, sizes, out, k):
         return out
     plan = PLANS[rows]
     arguments = (
