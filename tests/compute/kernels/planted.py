@@ -46,6 +46,8 @@ FAULTS: tuple[Fault, ...] = (
     ("paged.cuh", SYNC, 0, "", PAGED),
     ("paged.cuh", SYNC, 1, "", PAGED),
     ("paged.cuh", SYNC, 2, "", PAGED),
+    ("paged.cuh", "__syncwarp();", 0, "", PAGED),
+    ("paged.cuh", "__syncwarp();", 1, "", PAGED),
     ("paged.cuh", COPIED + "STAGES - 1>", 1, COPIED + "STAGES>", PAGED),
     ("gpu/machine.cuh", "16, %2;", 0, "16, 16;", GEMM),
     ("gpu/machine.cuh", "x4.trans", 0, "x4", TURNED),

@@ -80,7 +80,7 @@ def test_a_fault_planted_in_any_header_is_noticed() -> None:
 
 @pytest.mark.soak
 def test_each_barrier_and_wait_is_missed_when_it_is_taken_out() -> None:
-    assert planted("--every") == "23 faults"
+    assert planted("--every") == "25 faults"
 
 
 @pytest.mark.soak

@@ -75,6 +75,7 @@ class Barriers:
             at, here, warp = cta[first], number[first], warp[first]
             np.maximum.at(self.given, (at, here), races.seen[at, warp])
             races.seen[at, warp, warp] += 1
+            races.tick(self.step.threads)
             self.takers[at, here, warp] = waits
         fresh = self.arrived[cta, number] == 0
         self.needed[cta[fresh], number[fresh]] = count[fresh]

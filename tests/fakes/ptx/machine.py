@@ -103,7 +103,7 @@ class Machine:
                 step = Step(
                     (x, y, z), block, ctas, self.memory, symbols, kernel, self.eager_async
                 )  # fmt: skip
-                watched = self.races and step.warps_a_cta > 1 and shared
+                watched = self.races and size > 1 and shared
                 self.memory.races = Races(step) if watched else None
                 self.memory.watch = fences.watch(step) if alone else None
                 Scheduler(step, code, kernel.body, self.order).run()

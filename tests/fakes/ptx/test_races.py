@@ -67,3 +67,17 @@ def test_a_second_store_has_to_wait_for_those_that_load() -> None:
     assert made(body.format(barrier="bar.sync 0;"), variables=HELD) == [2] * 64
     with pytest.raises(Race, match=r"stores to byte 0 of shared memory; warp 1 .* has loaded"):
         made(body.format(barrier=""), variables=HELD)
+
+
+def test_lanes_of_a_warp_need_a_barrier_too() -> None:
+    body = """
+    mov.u32 %r2, held; mad.lo.u32 %r3, %r0, 4, %r2;
+    st.shared.b32 [%r3], %r0;
+    {barrier}
+    xor.b32 %r4, %r0, 1; mad.lo.u32 %r3, %r4, 4, %r2; ld.shared.b32 %r1, [%r3];
+    """
+    assert made(body.format(barrier="bar.warp.sync -1;"), variables=HELD) == [
+        n ^ 1 for n in range(64)
+    ]
+    with pytest.raises(Race, match=r"lane \d+ of its own warp has stored there"):
+        made(body.format(barrier=""), variables=HELD)

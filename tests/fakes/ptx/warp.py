@@ -188,7 +188,12 @@ def active(instruction: Instruction) -> Run:
 def sync_warp(instruction: Instruction) -> Run:
     """bar.warp.sync."""
     members = reader(items_of(instruction.operands[0])[0], "b32")
-    return lambda step: step.converge(members(step)) and None
+
+    def run(step: Step) -> None:
+        if step.converge(members(step)) and step.memory.races is not None:
+            step.memory.races.tick(step.threads)
+
+    return run
 
 
 BINDERS = {
