@@ -34,10 +34,13 @@ VALUES_A_WARP = 512
 # --- Triton -----------------------------------------------------------------------------------
 
 
-def block_of(columns: int) -> tuple[int, bool, int]:
-    """(block, whole, warps) of a Triton program: 16 values a thread, and whether the row fits."""
-    block = min(MOST_BLOCK, max(LEAST_BLOCK, triton.next_power_of_2(columns)))
-    return block, columns <= block, max(1, block // VALUES_A_WARP)
+def block_of(columns: int, long: int = MOST_BLOCK) -> tuple[int, bool, int]:
+    """(block, whole, warps) of a Triton program: 16 values a thread, and whether the row fits;
+    ``long`` is the block of one that does not.
+    """
+    whole = columns <= MOST_BLOCK
+    block = max(LEAST_BLOCK, triton.next_power_of_2(columns)) if whole else long
+    return block, whole, max(1, block // VALUES_A_WARP)
 
 
 def row_bucket(columns: int) -> str:
@@ -57,10 +60,10 @@ def block_for(choice: Choice, x: torch.Tensor) -> tuple[int, bool, int]:
     return block, columns <= block, warps
 
 
-def _blocks(dtype: str, arch: int, bucket: str) -> list[Config]:
+def _blocks(bucket: str, long: int) -> list[Config]:
     """A whole row on half to four times the warps; a long one also in other blocks."""
-    usual, whole, warps = block_of(columns_of(bucket))
-    blocks = [usual] if whole else [usual // 4, usual // 2, usual]
+    usual, whole, warps = block_of(columns_of(bucket), long)
+    blocks = [usual] if whole else [MOST_BLOCK // 4, MOST_BLOCK // 2, MOST_BLOCK]
     found = [(usual, warps)]
     for block in blocks:
         count = max(1, block // VALUES_A_WARP)
@@ -68,12 +71,17 @@ def _blocks(dtype: str, arch: int, bucket: str) -> list[Config]:
     return list(dict.fromkeys(found))
 
 
-def row_choice(operator: str, kernel: Any, arguments: Callable[[str], dict[str, str]]) -> Choice:
+def row_choice(
+    operator: str, kernel: Any, arguments: Callable[[str], dict[str, str]], long: int = MOST_BLOCK
+) -> Choice:
     """What the Triton launcher of an operator on rows may choose."""
 
     def usual(dtype: str, arch: int, bucket: str) -> Config:
-        block, _, warps = block_of(columns_of(bucket))
+        block, _, warps = block_of(columns_of(bucket), long)
         return block, warps
+
+    def offered(dtype: str, arch: int, bucket: str) -> list[Config]:
+        return _blocks(bucket, long)
 
     def cubin(dtype: str, arch: int, bucket: str, config: Config) -> Cubin:
         kinds, (block, warps) = arguments(dtype), config
@@ -83,13 +91,14 @@ def row_choice(operator: str, kernel: Any, arguments: Callable[[str], dict[str, 
 
     return Choice(
         operator, "triton", ("BLOCK", "num_warps"), lambda dims, *_: row_bucket(dims["N"]),
-        usual, _blocks, cubin,
+        usual, offered, cubin,
     )  # fmt: skip
 
 
 def triton_builds(
-    kernel: Any, arch: int, arguments: Mapping[str, str], constants: Mapping[str, Any] | None = None
-) -> list[Cubin]:
+    kernel: Any, arch: int, arguments: Mapping[str, str],
+    constants: Mapping[str, Any] | None = None, long: int = MOST_BLOCK,
+) -> list[Cubin]:  # fmt: skip
     """A row of 4,096 in one block and a longer row, all pointers and 32-bit sizes promised to be
     multiples of 16; and a row of 4,096 whose sizes are not.
     """
@@ -97,7 +106,7 @@ def triton_builds(
     sizes = [name for name, kind in arguments.items() if kind == "i32"]
     cubins = []
     for columns, promised in ((4096, pointers + sizes), (131_072, pointers + sizes), (4096, [])):
-        block, whole, warps = block_of(columns)
+        block, whole, warps = block_of(columns, long)
         taken = {"BLOCK": block, "WHOLE": whole, **(constants or {})}
         cubins.append(aot(kernel, arch, arguments, taken, divisible=promised, num_warps=warps))
     return cubins
