@@ -96,6 +96,10 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
   const u64 first_b = tile_address(ring.b, P::BK * 128, 1024);
   const bool speaks = threadIdx.x % 32 == 0;
   u64* last = nullptr;
+  // Zeros, where the first product could do without: unless sums have a value on the way into the
+  // loop, ptxas 12.8 runs the products one by one (C7515).
+#pragma unroll
+  for (int i = 0; i < P::BN / 2; i++) c[i] = 0.f;
   for (int step = 0; step < steps; step++) {
     const u64 a = first_a + ring.stage * (P::A_BYTES / 16);
     const u64 b = first_b + ring.stage * (P::B_BYTES / 16);
@@ -106,7 +110,7 @@ __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN /
     for (int i = 0; i < 4; i++)
       wgmma<typename P::T, P::BN, P::A_K, P::B_K>(c, a + i * (P::A_K ? 32 : 2048) / 16,
                                                   b + i * (P::B_K ? 32 : 2048) / 16,
-                                                  step > 0 || i > 0);
+                                                  true);
     wgmma_commit();
     wgmma_wait<1>();
     if (step > 0 && speaks) barrier_arrive(last);

@@ -42,6 +42,7 @@ PRODUCT = """
   mov.u32 %r6, 0;
   mov.u32 %r17, 0;
   mov.u32 %r18, -64;
+{zeros}
   @!%p1 bra LOADED;
 LOAD:
   add.u32 %r18, %r18, 64;
@@ -131,6 +132,8 @@ def product(**changed: str) -> str:
         "descriptor": str((1024 >> 4) << 32 | 1 << 62),
         "wgmma_fence": "wgmma.fence.sync.aligned;",
         "products": "\n".join(steps),
+        # Without a value on every path into the loop ptxas 12.8 runs the products one by one.
+        "zeros": "\n".join(f"  mov.f32 %f{i}, 0f00000000;" for i in range(8)),
         "left": "0",
         "wait_products": "wgmma.wait_group.sync.aligned 0;",
         "stores": "\n".join(stores),
