@@ -20,7 +20,12 @@ HEADER = ROOT / "compute" / "kernels" / "cuda" / "gemm_hopper.cuh"
 NARROW = (128, 64, 64, 16, 64, 3, 1)  # a short ring and a narrow tile: more turns, less to compute
 # What is changed in the kernel or its header: each gives wrong values, or is refused.
 FAULTS = {
-    "nobody waits for the copies": ("barrier_wait(ring.full + ring.stage, ring.parity);", ""),
+    "nobody waits for the copies": (
+        "    barrier_wait(ring.full + ring.stage, ring.parity);\n    keep(c);\n    wgmma_begin();\n"
+        "#pragma unroll\n    for (int i = 0; i < 4; i++)\n      wgmma<typename P::T, P::BN, P::A_K",
+        "    wgmma_begin();\n"
+        "#pragma unroll\n    for (int i = 0; i < 4; i++)\n      wgmma<typename P::T, P::BN, P::A_K",
+    ),
     "a stage is filled while it is read": (
         "barrier_wait(ring.empty + ring.stage, ring.parity ^ 1);",
         "",
@@ -41,12 +46,16 @@ FAULTS = {
     ),
     "results are read before they are there": ("  wgmma_wait<0>();\n  keep(c);\n", ""),
     "products of the tile before are kept": ("c[i] = 0.f;", ";"),
-    "products may take registers as they were": ("    wgmma_begin();\n", ""),
+    "products may take registers as they were": (
+        "    wgmma_begin();\n#pragma unroll\n    for (int i = 0; i < 4; i++)\n"
+        "      wgmma<typename P::T, P::BN, P::A_K",
+        "#pragma unroll\n    for (int i = 0; i < 4; i++)\n      wgmma<typename P::T, P::BN, P::A_K",
+    ),
     "stores may read what was there before": ("    fence_async_shared();\n", ""),
     "a block ends before its stores": ("tma_store_wait<0>();", ";"),
-    "one tile across the inner axis": (
-        "tile_address(ring.b, P::BK * 128",
-        "tile_address(ring.b, 0",
+    "tiles across the inner axis lie on one another": (
+        "tma_load<2>(to + i * 128, b",
+        "tma_load<2>(to, b",
     ),
 }
 # What shows only where a store reads shared memory when somebody waits for it.
