@@ -52,12 +52,12 @@ scaled_mm_hopper(const __grid_constant__ TensorMap a, const __grid_constant__ Te
   ring.begin();
   const int tiles_m = (m + BM - 1) / BM, tiles_n = (n + BN - 1) / BN;
   const int steps = (k + P::BK - 1) / P::BK;
-  const i64 tiles = (i64)tiles_m * tiles_n;
+  const u32 tiles = u32(tiles_m) * tiles_n;
   int tile_m, tile_n;
   if (threadIdx.x < 128) {
     registers_down<P::FEW>();
     if (threadIdx.x == 0)
-      for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+      for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         walk(tile, tiles_m, tiles_n, tile_m, tile_n);
         fetch_tiles<false>(ring, a, b, tile_m * BM, tile_n * BN, steps);
       }
@@ -65,7 +65,7 @@ scaled_mm_hopper(const __grid_constant__ TensorMap a, const __grid_constant__ Te
     registers_up<P::MANY>();
     float c[BN / 2];
     u32 turn = 0;
-    for (i64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
       walk(tile, tiles_m, tiles_n, tile_m, tile_n);
       const int row = tile_m * BM, column = tile_n * BN;
       multiply_exactly(ring, c, steps);
