@@ -14,6 +14,8 @@ from compute.kernels.operator import ARCHS, Operator
 # 16-byte loads.
 NARROW = ("topk_softmax",)
 MATRIX = ("gemm", "scaled_mm", "grouped_gemm", "attention")
+# Where a generation has instructions of its own for products, one kernel at least has to use them.
+OWN = {90: ("HGMMA", "QGMMA")}
 ONE = ("bfloat16", "float8_e4m3fn")  # every operator has exactly one of them
 
 
@@ -37,8 +39,9 @@ def problems(
                         if stack_bytes(c))  # fmt: skip
             # Read one by one, only until it is seen: the widest stands first.
             cores = operator.name in MATRIX and dtype != "float32"
-            if cores and not any(inspect_cubin(c, arch).tensor_core for c in cubins):
-                yield f"{where}: no tensor-core instruction"
+            names = (name for c in cubins for name in inspect_cubin(c, arch).tensor_core)
+            if cores and not any(name.startswith(OWN.get(arch, "")) for name in names):
+                yield f"{where}: no tensor-core instruction of its generation"
             read = (inspect_cubin(c, arch) for c in cubins)
             wide = operator.name in NARROW or any(s.loads_16 or s.async_copies for s in read)
             if not wide:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from compute.kernels.operator import Cubin
 from tests.compute.kernels.finding import need_worker_packages
 from tests.needs import require_or_skip
 
@@ -180,3 +181,46 @@ def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.M
     except (Deadlock, Fault, RuntimeError):
         return  # the machine says what it was
     assert error > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile"),
+    [
+        ((8192, 8192), (128, 256)),
+        ((2048, 2048), (128, 256)),  # one wave, where 128 x 128 would take two
+        ((512, 4096), (128, 128)),  # 64 tiles of 128 x 256 would leave half of the GPU empty
+        ((1024, 512), None),
+        ((64, 28_672), None),
+    ],
+)
+def test_products_that_fill_an_h100_are_for_warpgroups(
+    shape: tuple[int, int], tile: tuple[int, int] | None
+) -> None:
+    from compute.kernels.gemm_plans import cuda_kind, cuda_plan
+
+    kind = cuda_kind(*shape, 132)
+    plan = cuda_plan("bfloat16", 90, kind)
+    assert plan.by_warpgroups is (tile is not None)
+    assert tile is None or (plan.bm, plan.bn) == tile
+    for dtype, arch in (("float32", 90), ("bfloat16", 80), ("bfloat16", 100)):
+        assert not cuda_plan(dtype, arch, kind).by_warpgroups
+
+
+def test_tuning_tries_both_ways_to_multiply_on_hopper() -> None:
+    from compute.kernels.gemm_plans import cuda_choice
+    from compute.kernels.hopper import shared_bytes
+    from compute.kernels.matrices import TilePlan
+    from compute.kernels.static import BLOCK_BYTES
+
+    def compiled(dtype: str, arch: int, kind: str, config: tuple[int, ...]) -> Cubin:
+        raise AssertionError("nothing is compiled here")
+
+    choice = cuda_choice(compiled)
+    for kind in ("large", "medium", "partial"):
+        plans = [TilePlan(*config) for config in choice.offered("bfloat16", 90, kind)]
+        ours = [plan for plan in plans if plan.by_warpgroups]
+        assert plans[0] in ours and len(ours) >= 4 and len(plans) > len(ours)
+        assert all(shared_bytes(plan) <= BLOCK_BYTES[90] for plan in ours)
+        assert not any(
+            TilePlan(*config).by_warpgroups for config in choice.offered("bfloat16", 80, kind)
+        )
