@@ -154,8 +154,8 @@ CUDA_32 = {
 }
 # Hopper, by wgmma: the tiles of a stage are 48 and 32 KiB, and either ring fills the 227 KiB that a
 # block may have but for the 32 of results on their way out. 128 x 256 asks L2 for 48 bytes a cycle
-# of the tensor cores, 128 x 128 for 64, which no L2 gives 132 multiprocessors: the smaller tile pays
-# only where it keeps more of them busy.
+# of the tensor cores, 128 x 128 for 64, more than L2 is likely to give 132 multiprocessors: the
+# smaller tile pays only where it keeps more of them busy.
 HOPPER = {
     "large": TilePlan(128, 256, 64, 16, 256, 4, 1),
     "medium": TilePlan(128, 256, 64, 16, 256, 4, 1),
