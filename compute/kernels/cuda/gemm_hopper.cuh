@@ -86,7 +86,7 @@ __device__ __forceinline__ void fetch_tiles(Ring<P>& ring, const TensorMap& a, c
 }
 
 // c = the product of ``steps`` stages for this warpgroup's rows. The four wgmma of a stage begin
-// before those of the one before are done, so the tensor cores never wait for the 73 instructions
+// before those of the one before are done, so the tensor cores never wait for the 70 instructions
 // that a warp issues between: two warps a scheduler, 146 of 1024 slots at 128 x 256.
 template <class P>
 __device__ __forceinline__ void multiply_tiles(Ring<P>& ring, float (&c)[P::BN / 2],
