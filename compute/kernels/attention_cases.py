@@ -32,6 +32,9 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     shapes += [(1, 2, 1, 70, 500, 64, 1)]  # several whole blocks, then masked ones
     # More keys than a ring of two stages holds, and queries enough for warpgroups.
     shapes += [(1, 2, 1, 70, 520, 64, 0), (1, 2, 1, 130, 520, 128, 1), (1, 1, 1, 66, 210, 256, 1)]
+    if device == "cuda":  # every size of head that has a kernel, over several blocks
+        shapes += [(2, 4, 2, 200, 700, d, 1) for d in (64, 80, 96, 128, 192, 256)]
+        shapes += [(1, 8, 2, 1000, 1000, 128, 0), (1, 4, 4, 900, 300, 128, 1)]
     cases = []
     for shape in shapes:
         dims = dims_of(shape)

@@ -36,7 +36,19 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     cases.append(Case("large", {"a": a * large, "b": b * large}))
     cases.append(Case("a NaN and an infinity", _with_holes(base)))
     cases.append(Case("tall, a NaN and an infinity", _with_holes(tall)))
-    return cases
+    return cases + (_filling(dtype, seed) if device == "cuda" else [])
+
+
+def _filling(dtype: str, seed: int) -> list[Case]:
+    """Tiles enough for half, for all and for twice the multiprocessors of an H100: other kernels
+    than the small cases take there. A CPU, where a GPU of few is played, would need minutes.
+    """
+    shapes = [(1100, 1240, 200), (2500, 2304, 328), (2500, 2301, 330), (4100, 2600, 70)]
+    made = [
+        (f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, "cuda"))
+        for m, n, k in shapes
+    ]
+    return [*(Case(name, inputs) for name, inputs in made), *_ordered("wide, ", made[1][1], dtype)]
 
 
 def _ordered(kind: str, inputs: Inputs, dtype: str) -> list[Case]:

@@ -42,6 +42,9 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
         ("half a tile each", [70, 66], 136, 64),
         ("tiles beyond their group", [0, 150, 65, 0, 129, 3, 200], 136, 72),
     ]  # fmt: skip
+    if device == "cuda":  # tiles for half and for all of the multiprocessors of an H100
+        made += [("some tiles", [300, 0, 1, 900], 1000, 200)]
+        made += [("many tiles", [700, 0, 1, 1300, 2000, 129], 2304, 328)]
     cases = [Case(name, inputs_of(sizes, n, k, dtype, seed, device)) for name, sizes, n, k in made]
     base = inputs_of([9, 0, 23], 40, 64, dtype, seed, device)
     x, w = base["x"], base["w"]

@@ -73,6 +73,8 @@ def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
     """Empty and odd sizes, one scale for all, both orders, views, extremes, a NaN."""
     shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
     shapes += [(130, 257, 70), (1, 100, 600), (130, 96, 48), (150, 264, 208)]
+    if device == "cuda":  # tiles for half and for all of the multiprocessors of an H100
+        shapes += [(1100, 1240, 208), (2500, 2304, 336), (2500, 2301, 330)]
     cases = [
         Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
         for m, n, k in shapes
