@@ -82,6 +82,34 @@ def test_a_kernel_is_loaded_and_its_map_encoded_once(library: Path, tmp_path: Pa
     assert (encoded["box"], encoded["steps"]) == ([64, 32], [1, 1])
 
 
+def encoding(library: Path, log: Path, program: str) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ) | {"LD_LIBRARY_PATH": str(library), "FAKE_CUDA_LOG": str(log)}
+    program = f"import torch\nfrom compute.kernels.tensor_maps import matrix_map\n{program}"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+
+
+def test_every_map_is_encoded_at_a_multiple_of_64_bytes(library: Path, tmp_path: Path) -> None:
+    program = (
+        "x = torch.zeros(64, 64)\n"
+        "print(len({matrix_map(x, n, 64, 64, (32, 32)).driver_bytes() for n in range(1, 65)}))"
+    )
+    done = encoding(library, tmp_path / "log", program)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_a_map_that_the_driver_refuses_is_a_sentence(library: Path, tmp_path: Path) -> None:
+    program = "matrix_map(torch.zeros(64, 512), 64, 512, 512, (512, 32)).driver_bytes()"
+    said = "the driver refuses a tensor map of (512, 64) in boxes of (512, 32): CUDA_ERROR_INVALID"
+    assert said in encoding(library, tmp_path / "log", program).stderr
+
+
 def test_only_more_than_48_kib_of_shared_memory_has_to_be_allowed(
     library: Path, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ API cuTensorMapEncodeTiled(void* to, int type, unsigned rank, void* address, con
       << ", \"swizzle\": " << swizzle << ", \"rest\": [" << interleave << ", " << promotion << ", "
       << fill << "]";
   write_down(out.str());
+  if (reinterpret_cast<uint64_t>(to) % 64) return INVALID_VALUE;  // its documentation asks for it
   std::memset(to, 0x5a, 128);
   return box[0] > 256 ? INVALID_VALUE : 0;
 }
