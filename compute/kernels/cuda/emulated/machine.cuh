@@ -119,7 +119,23 @@ inline void resume(unsigned i) {
   makecontext(&f.begin, enter, 0);
   setcontext(&f.begin);
 }
-// False when some threads wait at a barrier that the others never reach.
+// Every thread of a warp until it waits; again while that changes anything, where a warp runs as far
+// ahead of the others as barriers let it. Whether anything changed.
+inline bool run_warp(unsigned first, unsigned last, bool backwards, bool ahead) {
+  bool any = false;
+  do {
+    moved = false;
+    for (unsigned k = first; k < last; k++) {
+      const unsigned i = backwards ? first + last - 1 - k : k;
+      if (!fibers[i].done) resume(i);
+      if (trouble) return false;
+    }
+    any |= moved;
+  } while (ahead && moved);
+  return any;
+}
+// False when some threads wait at a barrier that the others never reach. In every third launch warps
+// run ahead, in the others they keep step.
 inline bool run_block(unsigned threads, bool backwards) {
   blocks++;
   fibers = std::vector<Fiber>(threads);
@@ -127,15 +143,15 @@ inline bool run_block(unsigned threads, bool backwards) {
   for (unsigned w = 0; w < warps.size(); w++) warps[w].members = std::min(32u, threads - 32 * w);
   block = Barrier{0, 0, threads};
   for (unsigned left = threads; left > 0;) {
-    moved = false;
-    left = 0;
-    for (unsigned k = 0; k < threads; k++) {
-      const unsigned i = backwards ? threads - 1 - k : k;
-      if (!fibers[i].done) resume(i);
+    bool any = false;
+    for (unsigned k = 0; k < warps.size(); k++) {
+      const unsigned w = backwards ? unsigned(warps.size()) - 1 - k : k;
+      any |= run_warp(32 * w, std::min(threads, 32 * w + 32), backwards, launches % 3 == 0);
       if (trouble) return false;
-      left += !fibers[i].done;
     }
-    if (left && !moved) {
+    left = 0;
+    for (const auto& fiber : fibers) left += !fiber.done;
+    if (left && !any) {
       trouble = "some threads wait at a barrier that others never reach";
       return false;
     }
