@@ -8,8 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import pytest
+from _pytest.mark.structures import ParameterSet
 
 import compute.kernels
 from tests.needs import require_or_skip
@@ -39,6 +42,15 @@ def need_nvrtc() -> None:
         found = None
     if found is None:
         require_or_skip("NVRTC is not installed (make installs it unless WORKER=0)")
+
+
+def faults(planted: Iterable[str], kept: int = 4) -> list[ParameterSet | str]:
+    """Parameters for faults to notice: ``kept`` of them, spread over all, in `make test`, the
+    others in `make soak`. Each is a kernel of its own to compile, 2 s of g++.
+    """
+    every = list(planted)
+    often = {every[i * len(every) // kept] for i in range(min(kept, len(every)))}
+    return [f if f in often else pytest.param(f, marks=pytest.mark.soak) for f in every]
 
 
 def checks(

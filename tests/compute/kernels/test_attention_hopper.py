@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.compute.kernels.finding import need_worker_packages
+from tests.compute.kernels.finding import faults, need_worker_packages
 from tests.needs import require_or_skip
 
 pytestmark = pytest.mark.slow
@@ -166,7 +166,7 @@ def test_values_and_layouts_that_break_kernels_are_right(
     assert wrong((1, 2, 1, 140, 140, 64, 1), change) == ""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from compute.kernels import attention_hopper, emulation
     from compute.kernels.cuda_build import C_NAME, CudaKernel

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compute.kernels.operator import Cubin
-from tests.compute.kernels.finding import need_worker_packages
+from tests.compute.kernels.finding import faults, need_worker_packages
 from tests.needs import require_or_skip
 
 pytestmark = pytest.mark.slow
@@ -167,7 +167,7 @@ def test_the_ptx_is_right_in_every_order_of_warps(
 
 
 @pytest.mark.usefixtures("ptx")
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four tiles for two blocks, five steps in a ring of three."""
     from compute.kernels import gemm_hopper

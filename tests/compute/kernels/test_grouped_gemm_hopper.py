@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compute.kernels.finding import need_worker_packages
+from tests.compute.kernels.finding import faults, need_worker_packages
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_rows_that_copies_cannot_store_are_stored_in_pairs() -> None:
     assert error_of((40, 100), 33, 72, True, launches=2) < 3e-3
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles beyond a group's end, empty halves, a window of 32 groups that is passed."""
     from compute.kernels import grouped_gemm_hopper

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compute.kernels.finding import need_worker_packages
+from tests.compute.kernels.finding import faults, need_worker_packages
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_products_are_right_with_scales_of_rows_and_tensors(
     assert error_of(shape, rowwise, launches=6) < 3e-3
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_a_fault_that_a_gpu_would_punish_shows(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six tiles for two blocks."""
     from compute.kernels import scaled_mm_hopper
