@@ -95,6 +95,7 @@ class CudaKernel:
             return
         device, stream = _current()
         kernel = _loaded(self, device, tuple(template), shared_bytes)
+        _make_current(device)
         _enqueue(kernel, (*grid, 1, 1)[:3], threads, shared_bytes, stream, arguments)
 
 
@@ -226,11 +227,22 @@ def _loaded(
     core = _core()
     major, minor = torch.cuda.get_device_capability(device)
     binary = kernel.binary(major * 10 + minor, *template)
-    core.Device(device).set_current()
+    _make_current(device)
     loaded = core.ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
     if shared_bytes > 48 * 1024:
         _allow_shared(loaded, device, shared_bytes)
     return loaded
+
+
+def _make_current(device: int) -> None:
+    """The driver launches where this thread's context is; a thread that PyTorch has not used yet
+    has none.
+    """
+    from cuda.bindings import driver
+
+    error, found = driver.cuCtxGetDevice()
+    if int(error) or int(found) != device:
+        _core().Device(device).set_current()
 
 
 def _allow_shared(kernel: Any, device: int, shared_bytes: int) -> None:

@@ -23,7 +23,9 @@ template <class T, int D> struct HopperTiles {
   static constexpr int GROUPS = D <= 64 ? 3 : 2, QUERIES = 64 * GROUPS, STAGES = 2;
   static constexpr int KEYS = D <= 128 ? 128 : D <= 192 ? 96 : 64;  // of 227 KiB and registers
   static constexpr int THREADS = 128 * (GROUPS + 1), PANELS = (D + 63) / 64, PANEL = KEYS * 64;
-  static constexpr int COLUMNS = (D + 31) / 32 * 32;  // of values that are multiplied
+  // Of values that are multiplied: whole lines of the swizzle. 96 of 128 would do for D = 80, but
+  // that wgmma takes one and a half lines across the inner axis is nowhere said.
+  static constexpr int COLUMNS = PANELS * 64;
   T q[PANELS * QUERIES * 64], k[STAGES][PANELS * PANEL], v[STAGES][PANELS * PANEL];
   u64 q_full, k_full[STAGES], k_empty[STAGES], v_full[STAGES], v_empty[STAGES];
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ def play_a_gpu() -> None:
 
 
 def main(shared_bytes: int) -> None:
-    """Two launches of one kernel."""
+    """Two launches of one kernel, the second in another thread."""
     from compute.kernels.cuda_build import CudaKernel
     from compute.kernels.tensor_maps import matrix_map
 
@@ -45,8 +46,13 @@ def main(shared_bytes: int) -> None:
     kernel = CudaKernel("fill", SOURCE)
     said = ""
     try:
-        for _ in range(2):
+
+        def launch() -> None:
             kernel.launch((3, 2), 128, arguments, template=(4, True), shared_bytes=shared_bytes)
+
+        launch()
+        with ThreadPoolExecutor(1) as other:  # which has no context yet
+            other.submit(launch).result()
         kernel.launch((0,), 128, arguments, template=(4, True))
     except RuntimeError as error:
         said = str(error)

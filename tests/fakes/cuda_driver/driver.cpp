@@ -11,7 +11,7 @@
 #define API extern "C" int
 
 namespace {
-constexpr int NOT_SUPPORTED = 801, INVALID_VALUE = 1;
+constexpr int NOT_SUPPORTED = 801, INVALID_VALUE = 1, INVALID_CONTEXT = 201;
 int refuse() { return NOT_SUPPORTED; }
 void write_down(const std::string& line) {
   const char* path = std::getenv("FAKE_CUDA_LOG");
@@ -35,7 +35,7 @@ std::string hex(const void* bytes, size_t count) {
   return '"' + out + '"';
 }
 int context, library, kernel;
-void* current = &context;
+thread_local void* current = nullptr;  // a new thread has none
 }  // namespace
 
 API cuInit(unsigned) { return 0; }
@@ -50,7 +50,7 @@ API cuDevicePrimaryCtxRetain(void** to, int) { return *to = &context, 0; }
 API cuDevicePrimaryCtxRelease(int) { return 0; }
 API cuCtxGetCurrent(void** to) { return *to = current, 0; }
 API cuCtxSetCurrent(void* to) { return current = to, 0; }
-API cuCtxGetDevice(int* device) { return *device = 0, 0; }
+API cuCtxGetDevice(int* device) { return *device = 0, current ? 0 : INVALID_CONTEXT; }
 API cuCtxPushCurrent(void* to) { return current = to, 0; }
 API cuCtxPopCurrent(void** to) { return *to = current, 0; }
 API cuLibraryLoadData(void** to, const void*, void*, void*, unsigned, void*, void*, unsigned) {
@@ -99,7 +99,7 @@ API cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned 
   }
   out << "]";
   write_down(out.str());
-  return bx > 1024 ? INVALID_VALUE : 0;
+  return current ? bx > 1024 ? INVALID_VALUE : 0 : INVALID_CONTEXT;
 }
 
 #define KNOWN(f) \
