@@ -202,10 +202,15 @@ def test_without_a_fault_it_is_right(d: int, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [
-        ((1, 2, 1, 140, 270, 128, 1), "bfloat16"), ((1, 1, 1, 70, 300, 128, 0), "float16"),
-        ((1, 1, 1, 130, 650, 64, 1), "float16"), ((1, 4, 2, 3, 400, 64, 0), "bfloat16"),
-        ((1, 2, 1, 150, 140, 80, 1), "bfloat16"), ((1, 1, 1, 70, 200, 256, 1), "float16"),
-        ((1, 1, 1, 130, 300, 160, 0), "bfloat16"),
+        ((1, 2, 1, 140, 270, 128, 1), "bfloat16"), ((1, 1, 1, 130, 650, 64, 1), "float16"),
+        ((1, 2, 1, 150, 140, 80, 1), "bfloat16"),
+        *(
+            pytest.param(*numbers, marks=pytest.mark.soak)
+            for numbers in (
+                ((1, 1, 1, 70, 300, 128, 0), "float16"), ((1, 4, 2, 3, 400, 64, 0), "bfloat16"),
+                ((1, 1, 1, 70, 200, 256, 1), "float16"), ((1, 1, 1, 130, 300, 160, 0), "bfloat16"),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_its_ptx_is_right_with_copies_and_products_as_late_and_as_early_as_may_be(

@@ -153,10 +153,15 @@ def ptx(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("numbers", "shape", "dtype", "a_k", "b_k"),
     [
-        ((128, 256, 64, 16, 256, 4, 1), (130, 520, 330), "bfloat16", True, True),
         ((128, 256, 64, 16, 256, 4, 1), (130, 264, 70), "bfloat16", True, False),
-        ((128, 128, 64, 16, 128, 6, 1), (300, 257, 520), "float16", False, False),
         ((128, 192, 64, 16, 192, 4, 1), (129, 584, 200), "float16", False, True),
+        *(
+            pytest.param(*numbers, marks=pytest.mark.soak)
+            for numbers in (
+                ((128, 256, 64, 16, 256, 4, 1), (130, 520, 330), "bfloat16", True, True),
+                ((128, 128, 64, 16, 128, 6, 1), (300, 257, 520), "float16", False, False),
+            )
+        ),
     ],
 )
 def test_the_ptx_is_right_in_every_order_of_warps(

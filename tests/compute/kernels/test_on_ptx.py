@@ -15,11 +15,8 @@ import pytest
 from tests.compute.kernels.finding import names, need_nvrtc
 
 ROOT = Path(__file__).parents[3]
-# Without tensor cores.
-SIMPLE = (
-    "copy", "vector_add", "rms_norm", "fused_add_rms_norm", "softmax", "layer_norm",
-    "silu_and_mul", "gelu_tanh_and_mul", "rope", "quantize_int8", "cross_entropy", "topk_softmax",
-)  # fmt: skip
+# Without tensor cores, each of another pattern; `make soak` runs all.
+SIMPLE = ("copy", "rms_norm", "softmax", "rope", "cross_entropy", "topk_softmax")
 # On tensor cores, with the case that has the most edges.
 RAGGED = {
     "gemm": "150x520x72",

@@ -57,7 +57,7 @@ def test_operators_on_tensor_cores_are_right_as_compiled_for_hopper() -> None:
     assert wrong(*RAGGED, "--arch", "90", *dtypes, *CASES) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_operators_on_tensor_cores_are_right_as_compiled_for_ampere() -> None:
     """mma.sync and cp.async."""
     assert wrong(*RAGGED, "--arch", "80", "--dtype", "bfloat16", *CASES) == []

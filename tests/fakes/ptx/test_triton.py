@@ -30,8 +30,13 @@ def proofs(*arguments: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("arch", "count"), [("80", 11), ("90", 33)])
+@pytest.mark.parametrize(
+    ("arch", "count"),
+    [
+        pytest.param("80", 11, marks=pytest.mark.soak),
+        pytest.param("90", 33, marks=pytest.mark.slow),
+    ],
+)
 def test_compiled_kernels_are_computed_right(arch: str, count: int) -> None:
     """6 and 15 s."""
     done = proofs(arch)
