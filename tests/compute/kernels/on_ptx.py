@@ -7,25 +7,23 @@ emulation cannot see is seen here: inline assembly, and reads past the end of a 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compute.kernels.cuda_build import HEADERS
 from compute.kernels.tensor_maps import TensorMap
+from tests.compute.kernels.on_machine import checks, options, printed
 from tests.fakes.ptx import Machine, parse
 from tests.fakes.ptx.nvrtc import ptx_of
 from tests.fakes.ptx.program import Module
 from tests.fakes.ptx.schedule import ORDERS
 
 if TYPE_CHECKING:
-    from compute.kernels.checking import Check
+    pass
 
 
 class Launcher:
@@ -72,50 +70,16 @@ def _given(machine: Machine, argument: Any) -> Any:
     return argument.emulated_bytes()
 
 
-def checks(
-    names: Sequence[str],
-    dtypes: Sequence[str] = (),
-    cases: Sequence[str] = (),
-    seed: int = 0,
-) -> Iterator[Check]:
-    """Of CUDA kernels on the CPU; no dtypes or cases are all of them."""
-    from compute.kernels.checking import check
-    from compute.kernels.registry import operators
-
-    for name in names:
-        operator = operators()[name]
-        runs = [i for i in operator.implementations.values() if i.backend == "cuda"]
-        for dtype in [d for d in operator.dtypes if not dtypes or d in dtypes]:
-            for case in operator.adversarial(dtype, seed, "cpu"):
-                if not cases or case.name in cases:
-                    for implementation in runs:
-                        yield check(operator, implementation, case, dtype, "cpu")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Print each check, and how many kernels were launched; 1 when a check is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("operators", nargs="+")
-    parser.add_argument("--arch", type=int, default=90)
-    parser.add_argument("--dtype", action="append", default=[])
-    parser.add_argument("--case", action="append", default=[])
-    parser.add_argument("--order", action="append", choices=ORDERS)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args(argv)
-    # Read by the launchers, and by Triton when operators import it.
-    os.environ |= {"K2C_CUDA_ON_CPU": "1", "K2C_CUDA_ARCH": str(chosen.arch)}
+    chosen = options(__doc__, argv)
     os.environ.setdefault("TRITON_INTERPRET", "1")
-    from compute.kernels import checking, cuda_build
+    from compute.kernels import cuda_build
 
     launcher = Launcher(chosen.arch, chosen.order or ORDERS)
     vars(cuda_build)["emulation_launch"] = launcher
-    wrong = 0
-    for done in checks(chosen.operators, chosen.dtype, chosen.case, chosen.seed):
-        wrong += bool(done.why)
-        line = json.dumps(asdict(done)) + "\n" if chosen.json else checking._line(done)
-        sys.stdout.write(line)
-        sys.stdout.flush()
+    found = checks("cuda", chosen.operators, chosen.dtype, chosen.case, chosen.seed)
+    wrong = printed(found, as_json=chosen.json)
     sys.stderr.write(f"{launcher.launches} launches\n")
     return 1 if wrong else 0
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from compute.kernels.cuda_build import HEADERS
-from tests.compute.kernels.on_ptx import Launcher, checks
+from tests.compute.kernels.on_machine import checks
+from tests.compute.kernels.on_ptx import Launcher
 
 # A header, what stands there, which of them (from 0), what is put in its place; and the operator,
 # dtype and case that run into it.
@@ -58,7 +59,7 @@ FAULTS: tuple[Fault, ...] = (
 def said(launcher: Launcher, run: tuple[str, str, str]) -> list[str]:
     """What is wrong with one case."""
     operator, dtype, case = run
-    done = list(checks([operator], [dtype], [case]))
+    done = list(checks("cuda", [operator], [dtype], [case]))
     assert done, f"{operator} has no case {case}"
     return [check.why for check in done if check.why]
 

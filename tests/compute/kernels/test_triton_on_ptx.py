@@ -4,14 +4,11 @@ the interpreter cannot judge, without an access outside of a tensor, whichever w
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.compute.kernels import on_machine
 from tests.compute.kernels.finding import names, need_worker_packages
 
 ROOT = Path(__file__).parents[3]
@@ -25,29 +22,12 @@ RAGGED = {
     "paged_decode_attention": ("heads of 80, blocks of 5", "NaN in dead slots"),
 }
 CASES = [word for cases in RAGGED.values() for case in cases for word in ("--case", case)]
-FP8_BEGINS = "fp8 tensor cores begin"  # the reason of an architecture without them
 
 
 def wrong(*arguments: str) -> list[str]:
-    """What the runner finds wrong; it has to have launched something."""
+    """What the runner finds wrong."""
     need_worker_packages()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.compute.kernels.triton_on_ptx", *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert done.returncode in (0, 1), done.stderr
-    launches = int(done.stderr.split()[-2])
-    checks = [json.loads(line) for line in done.stdout.splitlines()]
-    asked = [c for c in checks if FP8_BEGINS not in c["unsupported"]]
-    assert launches >= len(asked) and checks, done.stderr
-    return [
-        f"{c['operator']} {c['dtype']} {c['case']}: {c['why']}{c['unsupported']}"
-        for c in asked
-        if c["why"] or c["unsupported"]
-    ]
+    return on_machine.wrong("triton_on_ptx", *arguments)
 
 
 @pytest.mark.slow
