@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Receipt = dict[str, JsonValue]
 Standing = Literal["waiting", "unknown", "sent", "never"]
 
-COLUMNS = "key, kind, payload, after, state, attempts, first_at, receipt, reason"
+COLUMNS = "key, kind, payload, after, state, attempts, first_at, due_at, receipt, reason"
 INSERT = """INSERT OR IGNORE INTO outbox (key, kind, payload, after, after_until, state, due_at,
     attempts, first_at, attempted_at, receipt, reason, created_at, ended_at)
     VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, '{}', '', ?, 0)"""
@@ -32,10 +32,13 @@ OPEN = "state IN ('waiting', 'unknown')"
 DUE = f"""SELECT {COLUMNS} FROM outbox WHERE kind = :kind AND {OPEN} AND due_at <= :now
     AND {FREE} ORDER BY due_at, rowid LIMIT :limit"""
 NEXT = f"SELECT MIN(due_at) FROM outbox WHERE kind = :kind AND {OPEN} AND due_at > :now"
-ATTEMPT = """UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attempted_at = :now,
-    first_at = CASE first_at WHEN 0 THEN :now ELSE first_at END, due_at = :due WHERE key = :key"""
-SETTLE = """UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
-    attempts = :attempts, ended_at = :ended WHERE key = :key"""
+# Every attempt and every settling moves ``due_at``: a row that was read before one of them and is
+# worked on after it no longer matches, so nothing is done twice because a reader was slow.
+ATTEMPT = f"""UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attempted_at = :now,
+    first_at = CASE first_at WHEN 0 THEN :now ELSE first_at END, due_at = :due
+    WHERE key = :key AND due_at = :was_due AND {OPEN}"""
+SETTLE = f"""UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
+    attempts = :attempts, ended_at = :ended WHERE key = :key AND {OPEN}"""
 
 # The row and its receipt stay for good, or it would be done again; a chart is 100 kB of base64.
 KEPT_S = 90 * 86_400.0
@@ -73,10 +76,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An effect and how it stands; ``first_at``: its first attempt, 0 before that."""
+    """An effect and how it stands; ``first_at``: its first attempt, 0 before that; ``due_at``:
+    when it was to be worked on.
+    """
 
     effect: Effect
     first_at: float
+    due_at: float
     told: Told
 
 
@@ -113,9 +119,12 @@ def due(db: Database, kind: str, now: float, limit: int) -> tuple[list[Row], flo
     return rows, db.conn.execute(NEXT, given).fetchone()[0]
 
 
-def attempt(db: Database, key: str, now: float, due_at: float) -> None:
-    """An attempt begins: from now on it may have been done, until it is settled."""
-    db.conn.execute(ATTEMPT, {"key": key, "now": now, "due": due_at})
+def attempt(db: Database, row: Row, now: float, due_at: float) -> bool:
+    """An attempt begins: from now on it may have been done, until it is settled. False when
+    something happened to it since ``row`` was read; then there must be none.
+    """
+    given = {"key": row.effect.key, "was_due": row.due_at, "now": now, "due": due_at}
+    return db.conn.execute(ATTEMPT, given).rowcount > 0
 
 
 def hasten(db: Database, kind: str, name: str, value: str, now: float) -> None:
@@ -129,8 +138,10 @@ def let_go(db: Database, now: float, most: int) -> int:
     return db.conn.execute(LET_GO, [now - KEPT_S, most]).rowcount
 
 
-def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> None:
-    """How the effect stands after an attempt or a look; ``due_at``: when it is worked on again."""
+def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> bool:
+    """How the effect stands after an attempt or a look; ``due_at``: when it is worked on again.
+    False when it was over already.
+    """
     values = {
         "key": key,
         "state": told.state,
@@ -140,10 +151,10 @@ def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> Non
         "attempts": told.attempts,
         "ended": now if told.state in ("sent", "never") else 0.0,
     }
-    db.conn.execute(SETTLE, values)
+    return db.conn.execute(SETTLE, values).rowcount > 0
 
 
 def _row(columns: tuple[Any, ...]) -> Row:
-    key, kind, payload, after, state, attempts, first_at, receipt, reason = columns
+    key, kind, payload, after, state, attempts, first_at, due_at, receipt, reason = columns
     effect = Effect(key, kind, json.loads(payload), after)
-    return Row(effect, first_at, Told(state, json.loads(receipt), reason, attempts))
+    return Row(effect, first_at, due_at, Told(state, json.loads(receipt), reason, attempts))

@@ -203,7 +203,8 @@ class Outbox:
         await self._take_turn(kind)
         now, before = self._clock(), row.told.attempts
         due_at = now + kind.grace_s
-        await self._store.write(lambda db: effects.attempt(db, row.effect.key, now, due_at))
+        if not await self._store.write(lambda db: effects.attempt(db, row, now, due_at)):
+            return  # it was read before its last attempt ended
         state: Standing = "sent"
         receipt: Receipt = {}
         reason, pause_s, tries = "", 0.0, before + 1
@@ -242,8 +243,8 @@ class Outbox:
     async def _settle(self, row: Row, told: Told, pause_s: float = 0.0) -> None:
         now = self._clock()
         key, due_at = row.effect.key, now + pause_s
-        await self._store.write(lambda db: effects.settle(db, key, told, due_at, now))
-        if told.state in ("sent", "never"):
+        new = await self._store.write(lambda db: effects.settle(db, key, told, due_at, now))
+        if new and told.state in ("sent", "never"):
             for listener in self._listeners:
                 try:
                     listener(row.effect, told)

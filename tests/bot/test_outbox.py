@@ -96,6 +96,40 @@ async def test_an_unknown_outcome_is_looked_for_after_the_grace(world: World, wh
     assert told.receipt == ({"found": True} if applied else {"number": 2, "text": "a"})
 
 
+@pytest.mark.parametrize("ending", [0.0, Later("busy", 30.0), Never("gone"), "reset after"])
+async def test_a_look_that_the_machine_held_up_makes_no_second_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch, ending: Any
+) -> None:
+    """Seen on a busy machine: rows read before an attempt came to the loop after its end."""
+    held = asyncio.Event()
+    slow: list[Any] = []
+    read = world.store.read
+
+    async def late(query: Callable[[Any], Any]) -> Any:
+        found = await read(query)
+        if world.sender.under_way == 0 and slow == [] and found[0]:
+            slow.append(found)  # the first look with something in it waits for the second
+            await held.wait()
+        return found
+
+    world.sender.plan = {"a": [ending]}
+    monkeypatch.setattr(world.store, "read", late)
+    await world.add(effect("a"))
+    kind = world.outbox._kinds["post"]
+    first = asyncio.create_task(world.outbox._begin_due(kind))
+    while not slow:  # noqa: ASYNC110 -- the store has no event
+        await asyncio.sleep(0.001)
+    await world.outbox._begin_due(kind)
+    await asyncio.gather(*kind.in_hand.values())
+    tried = list(world.sender.tried)
+    before = await world.outbox.state_of("a")
+    held.set()
+    await first
+    await asyncio.gather(*kind.in_hand.values())
+    assert tried == world.sender.tried == ["a"]
+    assert await world.outbox.state_of("a") == before
+
+
 async def test_while_it_cannot_be_looked_for_there_is_no_other_attempt(world: World) -> None:
     world.sender.plan = {"a": ["reset after"]}
     world.sender.blind = 3
