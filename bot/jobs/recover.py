@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPEAT_S = 1.0  # between two words to a worker that is to stop
-GIVE_UP_LEASES = 3  # a message that nobody gets although somebody could is published anew
 
 
 class Auditor:
@@ -87,7 +86,7 @@ class Auditor:
         told = [run for run in desk.out.values() if run.cancelling and not run.settled]
         self._told_since = {run.id: self._told_since.get(run.id, now) for run in told}
         for run in told:
-            deaf = now - self._told_since[run.id] > GIVE_UP_LEASES * desk.timing.lease_s
+            deaf = now - self._told_since[run.id] > desk.timing.patience_s
             if desk.presence.online(run.worker):
                 await tell_to_stop(desk, run)
                 if not deaf:
@@ -138,9 +137,7 @@ class Auditor:
             self._idle_since.pop(run.id, None)
             return
         since = self._idle_since.setdefault(run.id, now)
-        if now - since >= GIVE_UP_LEASES * desk.timing.lease_s and not await self._heard_after_all(
-            run
-        ):
+        if now - since >= desk.timing.patience_s and not await self._heard_after_all(run):
             await withdraw(desk, run.lane, run.id)
             await self._resubmit(run, "no worker gets it although one is free")
 

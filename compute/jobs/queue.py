@@ -79,6 +79,7 @@ class Queue:
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._made: set[str] = set()  # lanes and stores that exist, in this connection
+        self._making = asyncio.Lock()
         self._watches: list[_Context.PushSubscription] = []
         self._turn = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -101,7 +102,7 @@ class Queue:
         body = job.model_dump_json().encode()
         headers = {"Nats-Msg-Id": f"{job.id}-{publication}"}
         async with self._call() as js:
-            await self._make(f"lane {job.lane}", ensure_lane(js, job.lane, self._timing))
+            await self._make(f"lane {job.lane}", lambda: ensure_lane(js, job.lane, self._timing))
             await js.publish(job_subject(job.lane, job.id), body, headers=headers, timeout=CALL_S)
             await self._connected().publish(bell(job.lane), b"")
 
@@ -156,7 +157,9 @@ class Queue:
     async def make_store(self, worker: str) -> None:
         """The place for ``worker``'s files."""
         async with self._call() as js:
-            await self._make(f"store {worker}", ensure_worker_bucket(js, worker, self._timing))
+            await self._make(
+                f"store {worker}", lambda: ensure_worker_bucket(js, worker, self._timing)
+            )
 
     async def fetch(self, worker: str, job: str, file: Artefact, into: BinaryIO) -> None:
         """Write a file's bytes to ``into``. Raises ``FileLost`` where they are not as was said."""
@@ -238,12 +241,12 @@ class Queue:
             age_s = time.time() - message.metadata.timestamp.timestamp()
             self._heard.card(parts[2], message.data or None, age_s)
 
-    async def _make(self, what: str, making: Awaitable[None]) -> None:
-        if what in self._made:
-            making.close()  # type: ignore[attr-defined]
-            return
-        await making
-        self._made.add(what)
+    async def _make(self, what: str, make: Callable[[], Awaitable[None]]) -> None:
+        """Once, and who came first goes on first: jobs stay in the order they were published in."""
+        async with self._making:
+            if what not in self._made:
+                await make()
+                self._made.add(what)
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[JetStreamContext]:

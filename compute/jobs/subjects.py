@@ -54,6 +54,7 @@ class Timing:
     gone_s: float = 10.0  # without a card for that long a worker counts as gone
     progress_s: float = 1.0  # between two progress states of a job
     leash_s: float = 3.0  # a child dies when its worker was silent for that long
+    patience_s: float = 45.0  # three leases for what somebody could do, and nobody does
     artefact_ttl_s: float = 86_400.0
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.jobs.parts import Bot, running_bot
+from tests.bot.jobs.parts import IMPATIENT, Bot, running_bot
 from tests.fakes.broker import Broker, running_broker
 
 
@@ -20,4 +20,10 @@ async def broker() -> AsyncIterator[Broker]:
 @pytest.fixture
 async def bot(broker: Broker, tmp_path: Path) -> AsyncIterator[Bot]:
     async with running_bot(broker, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def impatient(broker: Broker, tmp_path: Path) -> AsyncIterator[Bot]:
+    async with running_bot(broker, tmp_path, IMPATIENT) as started:
         yield started

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ SHORT = Timing(
     lease_s=1.5, poll_s=0.2, card_s=0.2, gone_s=1.5, progress_s=0.05, leash_s=0.6,
     artefact_ttl_s=60.0,
 )  # fmt: skip
+IMPATIENT = replace(SHORT, patience_s=2.0)  # elsewhere a busy machine must not use it up
 WAIT_S = 60.0
 HOME = "1"
 ANYWHERE = Needs()

@@ -134,15 +134,16 @@ async def test_with_its_worker_gone_a_running_one_is_cancelled_without_it(
 
 @pytest.mark.slow
 async def test_a_worker_that_does_not_listen_does_not_keep_its_asker_waiting(
-    bot: Bot, broker: Broker
+    impatient: Bot, broker: Broker
 ) -> None:
+    bot = impatient
     async with puppet(broker, "alice") as alice:
         result_id = await bot.ask()
         given = await alice.take()
         await alice.say(given, "running")
         await bot.until(result_id, "running")
         assert await bot.cancel(result_id) == "cancelling"
-        await bot.until(result_id, "cancelled")  # after three leases
+        await bot.until(result_id, "cancelled")  # when patience is over
         assert alice.told_to_stop
         await alice.done(given)
         await until_holds(broker, "KV_state")

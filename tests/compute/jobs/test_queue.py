@@ -8,14 +8,17 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+import compute.jobs.queue
 from compute.broker.access import Access
 from compute.jobs.fetch import FileLost
 from compute.jobs.job import Artefact, BotInfo, Job
 from compute.jobs.queue import Heard, Queue, QueueDown
-from compute.jobs.subjects import Timing
+from compute.jobs.streams import ensure_lane
+from compute.jobs.subjects import Timing, job_subject
 from tests.fakes.broker import Broker, running_broker
 
 SHORT = Timing(lease_s=1.5, card_s=0.2, gone_s=1.5, artefact_ttl_s=60.0)
@@ -64,6 +67,31 @@ def job(lane: str = "any") -> Job:
     return Job(
         id=secrets.token_urlsafe(16), tool="t", schema_id="s", request={}, lane=lane, ticket="k"
     )
+
+
+async def test_first_jobs_of_a_lane_keep_their_order_while_the_lane_is_made(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = 0
+
+    async def slower_the_first_time(*given: Any) -> None:
+        nonlocal made
+        made += 1
+        await ensure_lane(*given)
+        await asyncio.sleep(0.3 if made == 1 else 0.0)  # its disk is busy
+
+    monkeypatch.setattr(compute.jobs.queue, "ensure_lane", slower_the_first_time)
+    async with connected(broker.bot) as (queue, _):
+        await until(lambda: queue.up)
+        jobs = [job() for _ in range(4)]
+        await asyncio.gather(*(queue.publish(one, 1) for one in jobs))
+        assert made == 1
+        async with broker.client() as client:
+            js = client.jetstream()
+            stored = [await js.get_msg("JOBS", number) for number in range(1, 5)]
+        assert [message.subject for message in stored] == [
+            job_subject("any", one.id) for one in jobs
+        ]
 
 
 async def test_a_publication_is_stored_once_and_the_next_is_another(broker: Broker) -> None:
