@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from compute.bench.cells import sentence
 
 if TYPE_CHECKING:
-    from compute.kernels.choosing import Choice, Config
+    from compute.kernels.build.static import Static
     from compute.kernels.operator import Dims, Operator, Regime
-    from compute.kernels.static import Static
+    from compute.kernels.plans.choosing import Choice, Config
 
 LESS_OCCUPANCY = 0.5  # of the table's: a memory-bound kernel lives from loads under way
 
@@ -60,7 +60,7 @@ def candidates(
 def _facts(
     choice: Choice, dtype: str, arch: int, bucket: str, config: Config
 ) -> tuple[Static | None, str]:
-    from compute.kernels.static import LIMITS, inspect_cubin
+    from compute.kernels.build.static import LIMITS, inspect_cubin
 
     if arch not in LIMITS:
         return None, ""  # a card of another architecture: timed without being read
@@ -71,7 +71,7 @@ def _facts(
 
 
 def _pruned(facts: Static | None, usual: Static | None, regime: Regime) -> str:
-    from compute.kernels.static import BLOCK_BYTES
+    from compute.kernels.build.static import BLOCK_BYTES
 
     if facts is None:
         return ""

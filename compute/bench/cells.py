@@ -177,7 +177,7 @@ async def _prepare(
     first_calls_s: dict[str, float],
 ) -> None:
     """First call, check, and an estimate of one call; out where any of them says so."""
-    from compute.kernels.choosing import tuned_for
+    from compute.kernels.plans.choosing import tuned_for
 
     made, backend = contender.implementation, contender.implementation.backend
     if cell.dtype == "tf32" and backend not in ("torch", "torch.compile", "library"):

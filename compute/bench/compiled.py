@@ -53,7 +53,7 @@ def _aot(build: Callable[[str, int], Any], dtype: str, arch: int) -> list[Cubin]
 
 
 def _inspected(op: str, name: str, kernel: Cubin, arch: int) -> Compiled | str:
-    from compute.kernels.static import inspect_cubin
+    from compute.kernels.build.static import inspect_cubin
 
     try:
         read = inspect_cubin(kernel, arch)

@@ -47,7 +47,7 @@ async def check_apart(
 
 
 def _environment(outer: Mapping[str, str]) -> dict[str, str]:
-    from compute.kernels.emulation import SWITCH
+    from compute.kernels.build.emulation import SWITCH
 
     root = str(Path(compute.__file__).parents[1])
     return {

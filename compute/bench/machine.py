@@ -34,7 +34,7 @@ def environment(device: Device, precision: str) -> Environment:
     """Everything that stays while a run lasts."""
     import torch
 
-    from compute.kernels.compiling import MODE
+    from compute.kernels.build.torch_compile import MODE
     from compute.worker.probe import probe
 
     machine = probe()

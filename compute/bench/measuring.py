@@ -174,7 +174,7 @@ def wanted(operator: Operator, only: Sequence[str]) -> list[Implementation]:
     """Those named, eager always: speed-ups are against it. Of the libraries those that are
     installed, or asked for by name.
     """
-    from compute.kernels.places import not_installed
+    from compute.kernels.build.places import not_installed
 
     kept = [
         one
@@ -186,7 +186,7 @@ def wanted(operator: Operator, only: Sequence[str]) -> list[Implementation]:
 
 def _forget() -> None:
     """Compiled code of a shape: beyond eight of one function torch stops compiling."""
-    from compute.kernels.compiling import forget_shapes
+    from compute.kernels.build.torch_compile import forget_shapes
 
     forget_shapes()
 

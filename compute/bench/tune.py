@@ -22,16 +22,16 @@ from compute.bench.request import BenchRequest
 from compute.bench.tool import operator_of
 from compute.bench.tuning import Tried, Tuning, Verdict, decide, try_all
 from compute.inputs import check_inputs
-from compute.kernels.choosing import PROCESSORS, forget_tuned
+from compute.kernels.build.places import multiprocessors
 from compute.kernels.operator import ARCHS
-from compute.kernels.places import multiprocessors
-from compute.kernels.tuned import Winner, compiler_of, own_folder, store
+from compute.kernels.plans.choosing import PROCESSORS, forget_tuned
+from compute.kernels.plans.tuned import Winner, compiler_of, own_folder, store
 from compute.tool import Refused
 
 if TYPE_CHECKING:
     from compute.bench.device import Device
-    from compute.kernels.choosing import Choice, Config
     from compute.kernels.operator import Dims, Operator
+    from compute.kernels.plans.choosing import Choice, Config
 
 BUDGET_S = 20.0
 USUAL_ARCH = 90

@@ -12,7 +12,7 @@ from compute.bench.cells import Cell, Contender, run_cell
 from compute.bench.device import Device
 from compute.bench.stats import Spread, spread, standing, unstable
 from compute.bench.timing import Subject
-from compute.kernels.choosing import Choice, Config, trying
+from compute.kernels.plans.choosing import Choice, Config, trying
 
 if TYPE_CHECKING:
     from compute.kernels.operator import Dims, Implementation, Operator

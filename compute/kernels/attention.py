@@ -14,22 +14,16 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.attention_cases import KEYS, adversarial, dims_of, make_inputs
-from compute.kernels.attention_descriptors import by_descriptors, descriptor_cubin
-from compute.kernels.attention_hopper import attended, hopper_cubins, pays
-from compute.kernels.attention_plans import (
-    bucket_of,
-    pointer_plan,
-    size_of,
-    triton_choice,
-    triton_plan,
-)
-from compute.kernels.choosing import Config
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.baselines.library import flashinfer, flashinfer_attention, one_sequence
+from compute.kernels.baselines.sdpa import library
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.places import arch_of
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.attention import KEYS, adversarial, dims_of, make_inputs
+from compute.kernels.hopper.cuda_attention import attended, hopper_cubins, pays
+from compute.kernels.hopper.triton_attention import by_descriptors, descriptor_cubin
 from compute.kernels.judging import judge_logits
-from compute.kernels.library import flashinfer, flashinfer_attention, one_sequence
-from compute.kernels.matrices import head_lines, lines_bytes, positive, upcast
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -40,9 +34,15 @@ from compute.kernels.operator import (
     Operator,
     Tolerance,
 )
-from compute.kernels.places import arch_of
-from compute.kernels.sdpa import library
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.plans.attention import (
+    bucket_of,
+    pointer_plan,
+    size_of,
+    triton_choice,
+    triton_plan,
+)
+from compute.kernels.plans.choosing import Config
+from compute.kernels.shared.matrices import head_lines, lines_bytes, positive, upcast
 
 # fp32 by FMA: 32 x 32 or 64 x 16 spilled 40 to 129 times on sm_90, this takes 80 registers.
 LOG2_E = math.log2(math.e)  # exponentials are powers of two: one instruction

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from compute.kernels.emulation import PLAYED
-from compute.kernels.emulation import SWITCH as CUDA_ON_CPU
+from compute.kernels.build.emulation import PLAYED
+from compute.kernels.build.emulation import SWITCH as CUDA_ON_CPU
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ def check(
     operator: Operator, implementation: Implementation, case: Case, dtype: str, device: str
 ) -> Check:
     """Run once and judge. Whatever it raises is its fault, and said."""
-    from compute.kernels.compiling import forget_shapes
+    from compute.kernels.build.torch_compile import forget_shapes
     from compute.kernels.judging import as_tuple, judge, slack_of
 
     inputs = case.inputs

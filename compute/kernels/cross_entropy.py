@@ -14,11 +14,12 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
+from compute.kernels.baselines.library import liger, liger_cross_entropy, loss_in_fp32
+from compute.kernels.build.cuda import CudaKernel
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import pointer
+from compute.kernels.cases.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.judging import compare_tensor
-from compute.kernels.library import liger, liger_cross_entropy, loss_in_fp32
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -30,7 +31,7 @@ from compute.kernels.operator import (
     Operator,
     Verdict,
 )
-from compute.kernels.rows import (
+from compute.kernels.shared.rows import (
     block_for,
     cuda_builds,
     plan_choice,
@@ -40,7 +41,6 @@ from compute.kernels.rows import (
     shapes,
     triton_builds,
 )
-from compute.kernels.triton_build import pointer
 
 IGNORED = -100
 

@@ -14,10 +14,11 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import generator, normal
-from compute.kernels.library import fits_block, liger, liger_gelu_tanh_and_mul
+from compute.kernels.baselines.library import fits_block, liger, liger_gelu_tanh_and_mul
+from compute.kernels.build.cuda import CudaKernel
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.cases.data import generator, normal
+from compute.kernels.cases.pieces import pair_cases
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -28,8 +29,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.piece_cases import pair_cases
-from compute.kernels.pieces import (
+from compute.kernels.shared.pieces import (
     block_choice,
     cuda_builds,
     pair_by_cuda,
@@ -38,7 +38,7 @@ from compute.kernels.pieces import (
     plan_choice,
     triton_builds,
 )
-from compute.kernels.rows import shapes
+from compute.kernels.shared.rows import shapes
 
 # --- what it is -------------------------------------------------------------------------------
 

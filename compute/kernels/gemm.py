@@ -14,13 +14,25 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.choosing import Config
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.gemm_cases import adversarial, make_inputs
-from compute.kernels.gemm_descriptors import by_descriptors, descriptor_cubin
-from compute.kernels.gemm_hopper import hopper_cubin, multiplied
-from compute.kernels.gemm_plans import (
+from compute.kernels.baselines.library import cublaslt, on_a_gpu
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.places import arch_of
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.gemm import adversarial, make_inputs
+from compute.kernels.hopper.cuda_gemm import hopper_cubin, multiplied
+from compute.kernels.hopper.triton_gemm import by_descriptors, descriptor_cubin
+from compute.kernels.operator import (
+    FLOATS,
+    SIZES,
+    Cubin,
+    Dims,
+    Implementation,
+    Operator,
+    Tolerance,
+)
+from compute.kernels.plans.choosing import Config
+from compute.kernels.plans.gemm import (
     PARTIAL,
     RAGGED,
     cuda_choice,
@@ -32,8 +44,7 @@ from compute.kernels.gemm_plans import (
     triton_choice,
     triton_plan,
 )
-from compute.kernels.library import cublaslt, on_a_gpu
-from compute.kernels.matrices import (
+from compute.kernels.shared.matrices import (
     TOGETHER,
     TilePlan,
     kind_of,
@@ -42,18 +53,12 @@ from compute.kernels.matrices import (
     parts_of,
     upcast,
 )
-from compute.kernels.operator import (
-    FLOATS,
-    SIZES,
-    Cubin,
-    Dims,
-    Implementation,
-    Operator,
-    Tolerance,
+from compute.kernels.shared.splitting import (
+    sum_by_cuda,
+    sum_by_triton,
+    sum_cuda_aot,
+    sum_triton_aot,
 )
-from compute.kernels.places import arch_of
-from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
-from compute.kernels.triton_build import aot, pointer
 
 # --- what it is -------------------------------------------------------------------------------
 

@@ -14,12 +14,13 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.grouped_gemm_cases import adversarial, make_inputs
-from compute.kernels.grouped_gemm_hopper import ROWS as HOPPER_ROWS
-from compute.kernels.grouped_gemm_hopper import hopper_cubin, multiplied
-from compute.kernels.matrices import TilePlan, head_lines, upcast
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.places import arch_of
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.grouped_gemm import adversarial, make_inputs
+from compute.kernels.hopper.cuda_grouped_gemm import ROWS as HOPPER_ROWS
+from compute.kernels.hopper.cuda_grouped_gemm import hopper_cubin, multiplied
 from compute.kernels.operator import (
     SIZES,
     Cubin,
@@ -29,8 +30,7 @@ from compute.kernels.operator import (
     Operator,
     Tolerance,
 )
-from compute.kernels.places import arch_of
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.shared.matrices import TilePlan, head_lines, upcast
 
 # --- what it is -------------------------------------------------------------------------------
 

@@ -14,12 +14,10 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.choosing import Config
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import dtype_name, generator, normal, strided
-from compute.kernels.decode_plans import INT4_SLOTS, int4_bucket, int4_choice, int4_plan, one_scale
-from compute.kernels.matrices import head_lines, multiprocessors_of, parts_of, upcast
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.data import dtype_name, generator, normal, strided
 from compute.kernels.operator import (
     SIZES,
     Case,
@@ -30,8 +28,10 @@ from compute.kernels.operator import (
     Operator,
     Tolerance,
 )
-from compute.kernels.splitting import sum_by_triton, sum_triton_aot
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.plans.choosing import Config
+from compute.kernels.plans.decode import INT4_SLOTS, int4_bucket, int4_choice, int4_plan, one_scale
+from compute.kernels.shared.matrices import head_lines, multiprocessors_of, parts_of, upcast
+from compute.kernels.shared.splitting import sum_by_triton, sum_triton_aot
 
 ZERO = 8  # the nibble that means 0
 

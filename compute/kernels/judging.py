@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from compute.kernels.build.places import interpreted
 from compute.kernels.operator import Backend, Inputs, Operator, Verdict
-from compute.kernels.places import interpreted
 
 # Half the distance of 1.0 to the next value: what one rounding costs.
 UNIT = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8, "float8_e4m3fn": 2.0**-4}

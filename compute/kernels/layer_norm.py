@@ -15,10 +15,11 @@ import torch.nn.functional as F
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
-from compute.kernels.library import fits_block, liger, liger_layer_norm
+from compute.kernels.baselines.library import fits_block, liger, liger_layer_norm
+from compute.kernels.build.cuda import CudaKernel
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import pointer
+from compute.kernels.cases.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -29,7 +30,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.rows import (
+from compute.kernels.shared.rows import (
     block_for,
     cuda_builds,
     plan_choice,
@@ -39,7 +40,6 @@ from compute.kernels.rows import (
     shapes,
     triton_builds,
 )
-from compute.kernels.triton_build import pointer
 
 EPS = 1e-5
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from compute.kernels.choosing import Choice
+    from compute.kernels.plans.choosing import Choice
 
 Backend = Literal["torch", "torch.compile", "triton", "cuda", "library"]
 Regime = Literal["memory", "compute"]
@@ -69,7 +69,7 @@ class Implementation:
 
     def unsupported(self, inputs: Inputs, device: str) -> str | None:
         """Why this cannot run on ``inputs`` there, or None when it can."""
-        from compute.kernels.places import no_place, not_installed
+        from compute.kernels.build.places import no_place, not_installed
 
         return (
             no_place(self.backend, device)

@@ -15,18 +15,11 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.choosing import Config
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.decode_plans import columns_of, paged_choice, paged_plan
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.paged import adversarial, make_inputs
 from compute.kernels.judging import judge_logits
-from compute.kernels.matrices import (
-    head_lines,
-    lines_bytes,
-    multiprocessors_of,
-    positive,
-    upcast,
-)
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -37,8 +30,15 @@ from compute.kernels.operator import (
     Operator,
     Tolerance,
 )
-from compute.kernels.paged_cases import adversarial, make_inputs
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.plans.choosing import Config
+from compute.kernels.plans.decode import columns_of, paged_choice, paged_plan
+from compute.kernels.shared.matrices import (
+    head_lines,
+    lines_bytes,
+    multiprocessors_of,
+    positive,
+    upcast,
+)
 
 LOG2_E = math.log2(math.e)
 MOST_D = 256

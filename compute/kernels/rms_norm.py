@@ -13,10 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride
-from compute.kernels.library import (
+from compute.kernels.baselines.library import (
     fits_block,
     flashinfer,
     flashinfer_rms_norm,
@@ -24,6 +21,10 @@ from compute.kernels.library import (
     liger,
     liger_rms_norm,
 )
+from compute.kernels.build.cuda import CudaKernel
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import pointer
+from compute.kernels.cases.data import dense_rows, dtype_name, generator, normal, row_stride
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -34,7 +35,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.rows import (
+from compute.kernels.shared.rows import (
     block_for,
     cuda_builds,
     plan_choice,
@@ -44,7 +45,6 @@ from compute.kernels.rows import (
     shapes,
     triton_builds,
 )
-from compute.kernels.triton_build import pointer
 
 EPS = 1e-6
 

@@ -14,10 +14,11 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import aligned, dtype_name, generator, normal
-from compute.kernels.library import liger, liger_rope, only_halves
+from compute.kernels.baselines.library import liger, liger_rope, only_halves
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.data import aligned, dtype_name, generator, normal
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -28,8 +29,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.rows import VECTOR_BYTES, WARP
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.shared.rows import VECTOR_BYTES, WARP
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 

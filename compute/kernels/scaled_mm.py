@@ -14,11 +14,22 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.choosing import Config
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import generator, normal, strided
-from compute.kernels.matrices import (
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.places import arch_of, interpreted
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.data import generator, normal, strided
+from compute.kernels.hopper.cuda_scaled_mm import hopper_cubin, multiplied
+from compute.kernels.hopper.triton_scaled_mm import (
+    by_descriptors,
+    descriptor_cubin,
+    scaled,
+    widened,
+)
+from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
+from compute.kernels.plans.choosing import Config
+from compute.kernels.plans.scaled_mm import POINTERS, triton_choice, triton_plan
+from compute.kernels.shared.matrices import (
     TOGETHER,
     TilePlan,
     head_lines,
@@ -26,13 +37,12 @@ from compute.kernels.matrices import (
     multiprocessors_of,
     parts_of,
 )
-from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
-from compute.kernels.places import arch_of, interpreted
-from compute.kernels.scaled_descriptors import by_descriptors, descriptor_cubin, scaled, widened
-from compute.kernels.scaled_mm_hopper import hopper_cubin, multiplied
-from compute.kernels.scaled_plans import POINTERS, triton_choice, triton_plan
-from compute.kernels.splitting import sum_by_cuda, sum_by_triton, sum_cuda_aot, sum_triton_aot
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.shared.splitting import (
+    sum_by_cuda,
+    sum_by_triton,
+    sum_cuda_aot,
+    sum_triton_aot,
+)
 
 FP8 = "float8_e4m3fn"
 NO_FP8 = "fp8 tensor cores begin with sm_89"

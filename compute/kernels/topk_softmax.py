@@ -15,9 +15,17 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import C_NAME, CudaKernel, NotCompiled
-from compute.kernels.data import dense_rows, dtype_name, generator, normal, row_stride, strided
+from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.build.triton import aot, pointer
+from compute.kernels.cases.data import (
+    dense_rows,
+    dtype_name,
+    generator,
+    normal,
+    row_stride,
+    strided,
+)
 from compute.kernels.judging import compare_tensor
 from compute.kernels.operator import (
     FLOATS,
@@ -30,8 +38,7 @@ from compute.kernels.operator import (
     Operator,
     Verdict,
 )
-from compute.kernels.rows import WARP
-from compute.kernels.triton_build import aot, pointer
+from compute.kernels.shared.rows import WARP
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 MOST_COLUMNS, MOST_K = 1024, 32  # a warp's registers, and one pick a lane

@@ -9,9 +9,10 @@ import torch
 import triton
 import triton.language as tl
 
-from compute.kernels.compiling import compiled_of
-from compute.kernels.cuda_build import CudaKernel
-from compute.kernels.data import generator, normal
+from compute.kernels.build.cuda import CudaKernel
+from compute.kernels.build.torch_compile import compiled_of
+from compute.kernels.cases.data import generator, normal
+from compute.kernels.cases.pieces import line_cases
 from compute.kernels.operator import (
     FLOATS,
     SIZES,
@@ -22,8 +23,7 @@ from compute.kernels.operator import (
     Inputs,
     Operator,
 )
-from compute.kernels.piece_cases import line_cases
-from compute.kernels.pieces import (
+from compute.kernels.shared.pieces import (
     block_choice,
     cuda_builds,
     line_by_cuda,

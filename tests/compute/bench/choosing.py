@@ -8,8 +8,8 @@ from typing import Any
 
 from compute.bench.asked import Asked
 from compute.bench.index import Listed
-from compute.kernels.choosing import Choice, Config
 from compute.kernels.operator import Cubin, Implementation, Operator
+from compute.kernels.plans.choosing import Choice, Config
 from tests.compute.bench.parts import FakeDevice
 from tests.compute.bench.test_cells import doubling, eager
 

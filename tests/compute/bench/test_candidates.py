@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from compute.bench.candidates import Candidate, buckets, candidates, line_of
-from compute.kernels import static
+from compute.kernels.build import static
+from compute.kernels.build.static import Static
 from compute.kernels.operator import Regime
-from compute.kernels.static import Static
 from tests.compute.bench.choosing import BETTER, USUAL, WORSE, choice_of
 
 GOOD = Static("k", 90, 32, 0, 1024, 0, (), 0, 8, 8)

@@ -12,7 +12,7 @@ from compute.bench.stats import Spread
 from compute.bench.timing import Subject
 from compute.bench.tune import main, tune_on
 from compute.bench.tuning import Tried, Tuning, decide, try_all
-from compute.kernels.tuned import read, tuned_on
+from compute.kernels.plans.tuned import read, tuned_on
 from tests.compute.bench.choosing import (
     BETTER,
     USUAL,

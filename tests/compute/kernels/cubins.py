@@ -23,7 +23,7 @@ def problems(
     operator: Operator, backend: str, archs: Sequence[int], dtypes: Sequence[str]
 ) -> Iterator[str]:
     """Spills, missing tensor cores, narrow loads: a line each."""
-    from compute.kernels.static import inspect_cubin, stack_bytes
+    from compute.kernels.build.static import inspect_cubin, stack_bytes
 
     for dtype in [d for d in operator.dtypes if not dtypes or d in dtypes]:
         for arch in archs:

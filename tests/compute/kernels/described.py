@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from compute.kernels.emulation import PLAYED, SWITCH
+from compute.kernels.build.emulation import PLAYED, SWITCH
 
 DTYPES = {"gemm": "bfloat16", "attention": "bfloat16", "scaled_mm": "float8_e4m3fn"}
 

@@ -34,8 +34,8 @@ def play_a_gpu() -> None:
 
 def main(shared_bytes: int) -> None:
     """Two launches of one kernel, the second in another thread."""
-    from compute.kernels.cuda_build import CudaKernel
-    from compute.kernels.tensor_maps import matrix_map
+    from compute.kernels.build.cuda import CudaKernel
+    from compute.kernels.build.tensor_maps import matrix_map
 
     play_a_gpu()
     x, y = torch.zeros(100, 72, dtype=torch.bfloat16), torch.zeros(4)

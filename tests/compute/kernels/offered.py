@@ -7,9 +7,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from compute.kernels.choosing import Choice, Config, trying
 from compute.kernels.judging import judge, slack_of
 from compute.kernels.operator import Operator
+from compute.kernels.plans.choosing import Choice, Config, trying
 from compute.kernels.registry import operators
 
 # Odd sizes: every mask is at work. Small: a tile costs as much however little is in it.

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compute.kernels.cuda_build import HEADERS
-from compute.kernels.tensor_maps import TensorMap
+from compute.kernels.build.cuda import HEADERS
+from compute.kernels.build.tensor_maps import TensorMap
 from tests.compute.kernels.on_machine import checks, options, printed
 from tests.fakes.ptx import Machine, parse
 from tests.fakes.ptx.nvrtc import ptx_of
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print each check, and how many kernels were launched; 1 when a check is wrong."""
     chosen = options(__doc__, argv)
     os.environ.setdefault("TRITON_INTERPRET", "1")
-    from compute.kernels import cuda_build
+    from compute.kernels.build import cuda as cuda_build
 
     launcher = Launcher(chosen.arch, chosen.order or ORDERS)
     vars(cuda_build)["emulation_launch"] = launcher

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from compute.kernels.cuda_build import HEADERS
+from compute.kernels.build.cuda import HEADERS
 from tests.compute.kernels.on_machine import checks
 from tests.compute.kernels.on_ptx import Launcher
 
@@ -77,7 +77,7 @@ def planted(fault: Fault, folder: Path) -> Path:
 
 def unnoticed(faults: Sequence[Fault]) -> Iterator[str]:
     """Those that no check finds; and whatever is wrong without any."""
-    from compute.kernels import cuda_build
+    from compute.kernels.build import cuda as cuda_build
 
     for fault in faults:
         with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ SAID = re.compile(r"\(C75\d\d\)[^\n]*|error[^\n]*|Unsupported[^\n]*")
 
 def problems(operator: Any) -> Iterator[str]:
     """A line for each kernel that ptxas complains of, and one with the count of those it read."""
-    from compute.kernels import cuda_build
+    from compute.kernels.build import cuda as cuda_build
     from tests.fakes.ptx.nvrtc import ptx_of
 
     original = cuda_build.compiled

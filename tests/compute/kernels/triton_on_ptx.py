@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print each check, and how many kernels were launched; 1 when a check is wrong."""
     chosen = options(__doc__, argv)
     os.environ.pop("TRITON_INTERPRET", None)
-    from compute.kernels import places
+    from compute.kernels.build import places
     from tests.fakes.ptx.triton_driver import on_machine
 
     vars(places)["no_place"] = _place

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from compute.kernels.cuda_build import (
+from compute.kernels.build.cuda import (
     HEADERS,
     SPECIFIC,
     cache_dir,

@@ -1,8 +1,8 @@
 """The copy engine's boxes: which bytes of a tensor go where in shared memory.
 
-A tensor map is the project's own 16 words (compute/kernels/tensor_maps.py): [0] address, [1] rank,
-bytes of an element << 8, bytes of a swizzled row << 16, 1 << 32 where NaN stands for what is
-outside; [2..6] sizes, [7..10] strides in bytes of axes 1..4, [11..15] box; innermost first.
+A tensor map is the project's own 16 words (compute/kernels/build/tensor_maps.py): [0] address,
+[1] rank, bytes of an element << 8, bytes of a swizzled row << 16, 1 << 32 where NaN stands for
+what is outside; [2..6] sizes, [7..10] strides in bytes of axes 1..4, [11..15] box; innermost first.
 """
 
 from __future__ import annotations

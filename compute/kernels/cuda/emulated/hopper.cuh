@@ -104,7 +104,7 @@ inline void deliver(u64* bar) {
   }
 }
 
-// A tensor map as compute/kernels/tensor_maps.py writes it for the CPU.
+// A tensor map as compute/kernels/build/tensor_maps.py writes it for the CPU.
 struct Map {
   unsigned char* address;
   int rank, element;

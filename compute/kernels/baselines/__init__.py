@@ -1,0 +1,1 @@
+"""Kernels of well-known libraries to compare with."""

@@ -1,0 +1,1 @@
+"""Inputs for measuring, and inputs that break kernels."""

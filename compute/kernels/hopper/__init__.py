@@ -1,0 +1,1 @@
+"""Kernels of their own for sm_90, on the copy engine (TMA) and wgmma."""

@@ -1,0 +1,1 @@
+"""How operators are cut into blocks: tables by dtype, architecture and size, and tuned winners."""
