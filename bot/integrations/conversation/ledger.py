@@ -179,6 +179,21 @@ def untold_answers(db: Database) -> list[Seen]:
     return [_seen(row) for row in rows]
 
 
+def answer_told(db: Database, seen: Seen) -> bool:
+    """That answer is brought to where the discussion came from; False where it is its answer no
+    longer.
+    """
+    sql = "UPDATE talks SET answer_told = 1 WHERE number = ? AND answer = ?"
+    return db.conn.execute(sql, [seen.number, _text(seen.answer)]).rowcount > 0
+
+
+def kept_fact(db: Database, key: str, value: str) -> str:
+    """The value kept under ``key``, which is ``value`` where there was none."""
+    db.conn.execute("INSERT OR IGNORE INTO facts (key, value) VALUES (?, ?)", [key, value])
+    sql = "SELECT value FROM facts WHERE key = ?"
+    return str(db.conn.execute(sql, [key]).fetchone()[0])
+
+
 def purge(db: Database, now: float) -> None:
     """Forget deliveries and notices that can no longer matter."""
     db.conn.execute("DELETE FROM deliveries WHERE at < ?", [now - DELIVERIES_S])

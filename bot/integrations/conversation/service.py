@@ -175,18 +175,18 @@ class Conversation:
     async def _since_start(self) -> float:
         """When this database first knew of discussions: nothing older is told."""
         if self._baseline is None:
-            kept = await self._store.fact(BASELINE)
-            if kept is None:
-                kept = str(self._clock())
-                await self._store.set_fact(BASELINE, kept)
+            now = str(self._clock())
+            # One change, as a delivery and the list may both be the first.
+            kept = await self._store.write(lambda db: ledger.kept_fact(db, BASELINE, now))
             self._baseline = float(kept)
         return self._baseline
 
 
 def _bring(db: Database, one: Seen, origin: Origin | None) -> None:
-    """Answer under the message that the discussion came from, once for each accepted answer."""
-    db.conn.execute("UPDATE talks SET answer_told = 1 WHERE number = ?", [one.number])
-    if origin is None or one.answer is None or one.answer.own:
+    """Answer under the message that the discussion came from, once for each accepted answer; not
+    where another one was accepted since ``one`` was read.
+    """
+    if not ledger.answer_told(db, one) or origin is None or one.answer is None or one.answer.own:
         return
     post = ChannelPost(
         channel_id=origin.channel_id,

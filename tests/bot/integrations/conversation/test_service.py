@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -256,6 +258,42 @@ async def test_an_answer_is_brought_to_the_message_it_was_asked_in(world: World)
         ("Use fp8.",),
         ("No, bf16.",),
     ]
+
+
+async def test_an_answer_that_is_accepted_while_another_is_brought_is_brought_too(
+    world: World,
+) -> None:
+    """The first was read, and its message is looked for, when the second comes."""
+    ours = world.github.add_discussion(title="From Discord", body=MARKED, author=OURS)
+    world.github.mark_answer(ours, world.github.comment(ours, "Use fp8.", "bob"))
+    await world.event("discussion.answered", ours, "g1")
+    looked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(number: int) -> Origin:
+        looked.set()
+        await go_on.wait()
+        return Origin()
+
+    world.talk._origin_of = slow
+    bringing = asyncio.create_task(world.talk.flush())
+    await asyncio.wait_for(looked.wait(), 30)
+    world.now[0] += 5
+    world.github.mark_answer(ours, world.github.comment(ours, "No, bf16.", "carol"))
+    await world.event("discussion.answered", ours, "g2")
+    go_on.set()
+    await bringing
+    await world.told(EDIT_EVERY_S)
+    assert [p.card.lines for p in world.discord.posts if p.reply_to] == [("No, bf16.",)]
+
+
+async def test_whoever_looks_first_says_since_when_discussions_are_known(tmp_path: Path) -> None:
+    """A delivery comes with the first look: neither finds a time yet, and only one is kept."""
+    async with FakeGitHub() as github, a_world(tmp_path, github) as world:
+        times = itertools.count(world.now[0])
+        world.talk._clock = lambda: next(times)
+        first, second = await asyncio.gather(world.talk._since_start(), world.talk._since_start())
+        assert first == second == world.now[0]
+        assert await world.store.fact("conversation.baseline") == str(first)
 
 
 @pytest.mark.parametrize(
