@@ -55,7 +55,8 @@ class Canceller:
         def change(db: Database) -> tuple[bool, bool]:
             done = ledger.end_ask(db, run.id, result_id, ending, deliver=False)
             alone = not db.conn.execute(OTHERS, [run.id, result_id]).fetchone()[0]
-            return done, alone and not run.settled and ledger.end_run(db, run.id, ending)
+            # Whatever is being written down of the run meanwhile is for nobody any more.
+            return done, alone and ledger.end_run(db, run.id, ending)
 
         def then(outcome: tuple[bool, bool]) -> None:
             self._desk.drop_ask(result_id)

@@ -58,7 +58,9 @@ class Dispatcher:
         """Publish the last publication of ``run`` once more; it may never have arrived."""
         rows = await self._desk.store.read(lambda db: order.taken(db, run.id))
         for item in rows:
-            self._send(item)
+            # It may have been given back, or gone out anew, before this answer came.
+            if run.publication == item.publication and run.published_at and not run.settled:
+                self._send(item)
 
     async def _look(self) -> None:
         self._looking = False

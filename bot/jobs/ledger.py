@@ -35,7 +35,7 @@ CLAIM = """UPDATE runs SET state = 'running', attempt = ?, worker = ?, machine =
     WHERE id = ? AND ended_at = 0 AND attempt < ?"""
 REQUEUE = """UPDATE runs SET state = 'queued', published_at = 0, base = ?,
     attempt = ?, worker = '', machine = '', started_at = 0, returned = returned + ?
-    WHERE id = ? AND ended_at = 0"""
+    WHERE id = ? AND ended_at = 0 AND cancelling = 0"""
 WAIT = "UPDATE asks SET waiting = 1, due_at = ? WHERE run_id = ? AND ended_at = 0"
 END_RUN = """UPDATE runs SET state = ?, cause = ?, words = ?, run_s = ?, ended_at = ?
     WHERE id = ? AND ended_at = 0"""
@@ -90,7 +90,9 @@ def claim(db: Database, run: str, attempt: int, worker: str, machine: str, at: f
 def requeue(
     db: Database, run: str, base: int, *, returned: bool = False, not_before: float = 0.0
 ) -> bool:
-    """Back into the queue, ``base`` attempts behind it; False when the run is over."""
+    """Back into the queue, ``base`` attempts behind it; False when the run is over, or its end is
+    wanted and nothing else.
+    """
     if not db.conn.execute(REQUEUE, [base, base, int(returned), run]).rowcount:
         return False
     db.conn.execute(WAIT, [not_before, run])

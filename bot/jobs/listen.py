@@ -130,10 +130,11 @@ class Listener:
         def change(db: Database) -> bool:
             return ledger.requeue(db, run.id, base, returned=True, not_before=not_before)
 
-        def then(_: bool) -> None:
-            run.returned += 1
+        def then(queued: bool) -> None:
             run.settled = False
-            desk.back(run, base)
+            if queued:
+                run.returned += 1
+                desk.back(run, base)
 
         await self._dispatcher.change(change, then)
 

@@ -157,18 +157,21 @@ class Auditor:
         elif base >= MAX_ATTEMPTS:
             await self._finisher.end(run, failed("lost", LOST, desk.clock()))
         else:
-            desk.counters.resubmitted += 1
             await desk.queue.forget("*", run.id)
+            if run.settled:
+                return  # its last word came meanwhile
+            desk.counters.resubmitted += 1
 
             def change(db: Database) -> bool:
                 return ledger.requeue(db, run.id, base)
 
             with run.settling():
-                await self._dispatcher.change(change, lambda _: self._back(run, base))
+                await self._dispatcher.change(change, lambda done: self._back(run, base, done))
 
-    def _back(self, run: Run, base: int) -> None:
+    def _back(self, run: Run, base: int, done: bool) -> None:
         run.settled = False
-        self._desk.back(run, base)
+        if done:
+            self._desk.back(run, base)
 
     def _opened(self, job: str, before: set[str]) -> bool:
         """Whether ``job`` was open when the comparison began: it has just ended, its message may
