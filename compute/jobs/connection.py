@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from nats.aio.client import Client
-from nats.errors import Error
+from nats.errors import Error, UnexpectedEOF
 
 from compute.broker.access import ENCRYPTED, Access
 from compute.broker.permissions import inbox_prefix
@@ -78,7 +78,8 @@ async def connect(
 
 
 class _OurClient(Client):
-    """Where the address says tls, nothing of us is sent without it; and its ``flush`` flushes.
+    """Where the address says tls, nothing of us is sent without it; its ``flush`` flushes, and
+    whatever ends its reading while it is connected makes it connect anew.
 
     nats-py encrypts only if the server's first line, which travels in the clear, asks for it:
     whoever sits between could cut that out. This is called on each (re)connection, after the
@@ -106,6 +107,20 @@ class _OurClient(Client):
         with contextlib.suppress(TimeoutError):  # what is not sent is not answered either
             await asyncio.wait_for(self._flush_pending(force_flush=True), timeout)
         await super().flush(timeout)
+
+    async def _process_pong(self) -> None:
+        """nats-py 2.16 gives a late answer to a ``flush`` that was given up, which is an error."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+    async def _read_loop(self) -> None:
+        """After an error that nats-py does not expect it logs it and reads no more: a connection
+        that looks alive and hears nothing for as long as the process lives.
+        """
+        await super()._read_loop()
+        if self.is_connected:
+            await self._process_op_err(UnexpectedEOF())
 
 
 class _NotEncrypted(Error):

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import FlushTimeoutError
 
 from compute.broker.access import Access
 from compute.broker.certs import ensure_certificates
@@ -262,3 +265,52 @@ async def test_a_flush_is_answered_after_what_was_said_before_it() -> None:
         finally:
             await client.close()
     assert said == [b"CONNECT", b"PING", b"SUB", b"PING"]
+
+
+async def echoes(client: Client) -> bool:
+    """Whether it still hears what it says."""
+    heard = asyncio.Event()
+
+    async def hear(_: Any) -> None:
+        heard.set()
+
+    await client.subscribe("echo", cb=hear)
+    await client.publish("echo", b"")
+    await asyncio.wait_for(heard.wait(), 30)
+    return heard.is_set()
+
+
+async def test_an_answer_that_comes_after_its_flush_was_given_up_harms_nothing() -> None:
+    async with running_broker() as broker, broker.client() as client:
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(FlushTimeoutError):
+                await client.flush(1)
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        assert await echoes(client)
+        assert client.stats["reconnects"] == 0
+
+
+async def test_after_an_error_that_nobody_expects_it_connects_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    up = asyncio.Event()
+    failing = [KeyError("odd")]
+    async with running_broker() as broker:
+        client = await connect(broker.bot, on_up=up.set)
+        parse = client._ps.parse
+
+        async def odd(data: bytes) -> None:
+            if failing:
+                raise failing.pop()
+            await parse(data)
+
+        try:
+            monkeypatch.setattr(client._ps, "parse", odd)
+            await client._send_ping()
+            await asyncio.wait_for(up.wait(), 30)
+            assert await echoes(client)
+        finally:
+            await client.close()
+    assert "encountered error" in caplog.text and not failing
