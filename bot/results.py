@@ -130,13 +130,16 @@ class Results:
 
     async def delete(self, result_id: str, *, by: Deleter) -> bool:
         """Remove a result if ``by`` may; False when there is none or they may not."""
-        columns = await self._columns(result_id)
-        if columns is None or not may_delete(columns, by):
+        if not ID_SHAPE.fullmatch(result_id):
             return False
 
         def change(db: Database) -> bool:
-            done = db.conn.execute("DELETE FROM results WHERE id = ?", [result_id])
-            return done.rowcount > 0
+            # Here and not by a read: the answer's own row may still wait for the disk before this.
+            columns = columns_of(db, result_id)
+            alive = columns is not None and columns["expires_at"] > self._clock()
+            if not alive or not may_delete(columns, by):
+                return False
+            return db.conn.execute("DELETE FROM results WHERE id = ?", [result_id]).rowcount > 0
 
         return await self._store.write(change)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,21 @@ async def test_a_saved_result_comes_back_as_it_was(results: Results) -> None:
     kept = row(private=True)
     await results.save(kept)
     assert await results.get(kept.id) == kept
+
+
+async def test_an_answer_that_is_deleted_before_its_row_is_on_disk_stays_deleted(
+    results: Results, store: Store
+) -> None:
+    """The answer is out before its row is written; on a slow disk it may be deleted by then."""
+    slow, kept = threading.Event(), row()
+    store.write(lambda db: slow.wait(30))
+    saved = results.save(kept)
+    deleting = asyncio.create_task(results.delete(kept.id, by=Deleter(user_id=kept.user_id)))
+    reading = asyncio.create_task(results.get(kept.id))
+    assert await reading is None
+    slow.set()
+    await saved
+    assert await deleting and await results.get(kept.id) is None
 
 
 async def test_a_refusal_keeps_its_words_and_its_fixes(results: Results) -> None:
