@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -45,6 +46,7 @@ class Endpoints:
         self._secret = secret_key
         self._note = note
         self._known: dict[str, dict[str, str]] = {guild: {} for guild in home}
+        self._changing = asyncio.Lock()
 
     def hold(self, guild_id: str, known: Mapping[str, str]) -> None:
         """What the database had at the start."""
@@ -71,20 +73,22 @@ class Endpoints:
         name, origin = checked_name(name), checked_origin(origin)
         if not KEY.fullmatch(key) or len(key) > MAX_KEY:
             raise Refused(f"A key is 1 to {MAX_KEY:,} printable characters without spaces.")
-        if name not in known and len(known) >= MAX_ENDPOINTS:
-            raise Refused(f"A server has at most {MAX_ENDPOINTS} endpoints; remove one first.")
-        sealed = seal(self._secret, guild_id, name, origin, key)
-        words = f"{'changed' if name in known else 'set'} endpoint {name}: {origin}"
-        await self._write(guild_id, words, by, (PUT, [guild_id, name, origin, sealed]))
-        known[name] = origin
+        async with self._changing:
+            if name not in known and len(known) >= MAX_ENDPOINTS:
+                raise Refused(f"A server has at most {MAX_ENDPOINTS} endpoints; remove one first.")
+            sealed = seal(self._secret, guild_id, name, origin, key)
+            words = f"{'changed' if name in known else 'set'} endpoint {name}: {origin}"
+            await self._write(guild_id, words, by, (PUT, [guild_id, name, origin, sealed]))
+            known[name] = origin
 
     async def remove(self, guild_id: str, name: str, by: By) -> bool:
         """Forget an endpoint and its key; whether there was one."""
-        if name not in self._known.get(guild_id, {}):
-            return False
-        await self._write(guild_id, f"removed endpoint {name}", by, (TAKE, [guild_id, name]))
-        self._known[guild_id].pop(name, None)
-        return True
+        async with self._changing:
+            if name not in self._known.get(guild_id, {}):
+                return False
+            await self._write(guild_id, f"removed endpoint {name}", by, (TAKE, [guild_id, name]))
+            del self._known[guild_id][name]
+            return True
 
     async def key_for(self, guild_id: str, name: str) -> tuple[str, str] | None:
         """(origin, key) of an endpoint; None where there is none, or the key cannot be read with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,19 @@ def test_only_an_origin_is_an_origin(origin: str) -> None:
 def test_an_origin_is_kept_in_one_form() -> None:
     assert checked_origin("https://LLM.example.org:443/") == "https://llm.example.org"
     assert checked_origin("https://llm.example.org:8443") == "https://llm.example.org:8443"
+
+
+async def test_endpoints_that_are_set_at_once_are_no_more_than_there_may_be(
+    book: CommunityBook,
+) -> None:
+    for n in range(MAX_ENDPOINTS - 1):
+        await book.endpoints.put(HOME, f"e{n}", ORIGIN, KEY, MOD)
+    puts = [book.endpoints.put(HOME, name, ORIGIN, KEY, MOD) for name in ("a", "b", "c")]
+    ends = await asyncio.gather(*puts, return_exceptions=True)
+    assert [type(end) for end in ends] == [type(None), Refused, Refused]
+    assert len(book.endpoints.known(HOME)) == MAX_ENDPOINTS
+    removed = await asyncio.gather(*(book.endpoints.remove(HOME, "a", MOD) for _ in range(2)))
+    assert removed == [True, False]  # one line in the log of changes, not two
 
 
 async def test_strangers_and_too_many_are_refused(book: CommunityBook) -> None:
