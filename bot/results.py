@@ -136,8 +136,9 @@ class Results:
         def change(db: Database) -> bool:
             # Here and not by a read: the answer's own row may still wait for the disk before this.
             columns = columns_of(db, result_id)
-            alive = columns is not None and columns["expires_at"] > self._clock()
-            if not alive or not may_delete(columns, by):
+            if columns is None or columns["expires_at"] <= self._clock():
+                return False
+            if not may_delete(columns, by):
                 return False
             return db.conn.execute("DELETE FROM results WHERE id = ?", [result_id]).rowcount > 0
 

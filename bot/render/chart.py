@@ -65,21 +65,26 @@ class ChartRenderer:
 
     async def close(self) -> None:
         """Stop the child; charts being drawn fail."""
-        self._stop()
+        self._stop(self._pool)
         for task in list(self._drawing.values()):
             task.cancel()
         await asyncio.gather(*self._drawing.values(), return_exceptions=True)
 
     async def _draw(self, key: str, chart: Chart, theme: Theme) -> bytes:
         self._waiting += 1
+        pool = self._executor()
         try:
-            future = self._executor().submit(drawing.draw, chart, theme)
+            future = pool.submit(drawing.draw, chart, theme)
             picture = await asyncio.wait_for(asyncio.wrap_future(future), self._patience_s())
         except (TimeoutError, BrokenProcessPool) as error:
-            self._stop()
+            self._stop(pool)
             raise ChartFailed(f"the chart process gave up: {type(error).__name__}") from error
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # It waited behind one that never ended, and went with the process.
+            raise ChartFailed("the chart process was ended") from error
         except Exception as error:
             raise ChartFailed(str(error)) from error
         finally:
@@ -106,10 +111,11 @@ class ChartRenderer:
             )
         return self._pool
 
-    def _stop(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
+    def _stop(self, pool: ProcessPoolExecutor | None) -> None:
+        """End ``pool``; who learns of it late leaves alone what stands in its place by then."""
+        if pool is None or pool is not self._pool:
             return
+        self._pool = None
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -83,3 +85,59 @@ async def test_closing_ends_charts_under_way() -> None:
     await made.close()
     with pytest.raises((asyncio.CancelledError, ChartFailed)):
         await task
+
+
+class Played:
+    """A pool whose drawings end as the test says."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[bytes]] = []
+        self.stopped = False
+        self._processes: dict[int, object] = {}
+
+    def submit(self, *_: object) -> Future[bytes]:
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def shutdown(self, **_: object) -> None:
+        self.stopped = True
+
+
+async def asking(renderer: ChartRenderer, *names: str) -> list[asyncio.Task[bytes]]:
+    """They wait for their pictures."""
+    tasks = [asyncio.create_task(renderer.png(chart(name))) for name in names]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_who_hears_late_that_the_process_died_does_not_end_the_next_one() -> None:
+    renderer, old, new = ChartRenderer(queue=4), Played(), Played()
+    renderer._pool = old  # type: ignore[assignment]
+    first, second = await asking(renderer, "first", "second")
+    old.futures[0].set_exception(BrokenProcessPool())
+    with pytest.raises(ChartFailed):
+        await first
+    assert old.stopped
+    renderer._pool = new  # type: ignore[assignment]
+    (third,) = await asking(renderer, "third")
+    old.futures[1].set_exception(BrokenProcessPool())
+    with pytest.raises(ChartFailed):
+        await second
+    assert not new.stopped
+    new.futures[0].set_result(PNG)
+    assert await third == PNG
+    await renderer.close()
+
+
+async def test_a_chart_that_waits_behind_one_without_an_end_fails_and_cancels_nobody() -> None:
+    renderer, pool = ChartRenderer(queue=4), Played()
+    renderer._pool = pool  # type: ignore[assignment]
+    (waiting,) = await asking(renderer, "behind")
+    pool.futures[0].cancel()  # as a shutdown does with what is queued
+    with pytest.raises(ChartFailed):
+        await waiting
+    (ended,) = await asking(renderer, "at the end")
+    await renderer.close()
+    with pytest.raises((asyncio.CancelledError, ChartFailed)):
+        await ended
