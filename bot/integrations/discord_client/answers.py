@@ -28,6 +28,7 @@ from bot.integrations.discord_client.place import (
     private_place,
 )
 from bot.integrations.discord_client.reply import Fate, Reply, Stage
+from bot.integrations.discord_client.standing import Standings
 from bot.render.chart import ChartBusy, ChartFailed
 from bot.render.discord import Message, Shown, notice, render
 from bot.results import StoredResult
@@ -73,6 +74,7 @@ class Answers:
         self._parts = parts
         self._following = following
         self._saving: dict[str, asyncio.Future[None]] = {}
+        self.standings = Standings()
 
     async def give(self, reply: Reply, ask: Ask) -> None:
         """Run and answer. Refusals are for the asker alone, as is all in places not ours."""
@@ -153,6 +155,8 @@ class Answers:
 
     async def _show_text_then_chart(self, reply: Reply, showing: Showing) -> None:
         view, shown = showing.view, showing.shown
+        standing = self.standings.of(shown.result_id)
+        begun = standing.changes
         chart = next(iter(view.charts()), None) if may_attach(reply.interaction) else None
         # Without the picture even where it is drawn already: its upload made the slowest first
         # answers a third slower (p99 against the smallest bot 3.1 with it, 2.4 without).
@@ -173,9 +177,12 @@ class Answers:
         later = await self.with_chart(view, chart, shown)
         if later is None:
             return
-        fate = await reply.edit(later) if fate is Fate.DONE else fate
-        if fate in TOO_LATE and not showing.private and reply.posted is not None:
-            await edit_in_channel(reply.interaction.client, reply.posted, later)
+        async with standing.lock:
+            if standing.changes != begun:
+                return
+            fate = await reply.edit(later) if fate is Fate.DONE else fate
+            if fate in TOO_LATE and not showing.private and reply.posted is not None:
+                await edit_in_channel(reply.interaction.client, reply.posted, later)
 
     async def with_chart(self, view: View, chart: Chart, shown: Shown) -> Message | None:
         """The message with its chart, or a Chart button while too many wait; None: no chart."""

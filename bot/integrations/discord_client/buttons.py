@@ -27,6 +27,7 @@ from bot.integrations.discord_client.place import (
     private_place,
 )
 from bot.integrations.discord_client.reply import Fate, Reply
+from bot.integrations.discord_client.standing import Standing
 from bot.jobs.words import Cancelled
 from bot.render.discord import Shown, notice, render
 from bot.render.discord_rows import pressed_id
@@ -68,6 +69,8 @@ class Press:
     command: Command
     row: StoredResult
     argument: str
+    standing: Standing
+    begun: int  # how often its message had changed when it was pressed
 
     @property
     def interaction(self) -> discord.Interaction[Any]:
@@ -131,12 +134,14 @@ class Buttons:
         if match is None or action is None:
             await reply.answer(notice(UNKNOWN), private=True)
             return
+        standing = self._answers.standings.of(match[2])
+        begun = standing.changes
         row = await self._answers.row(match[2])
         command = self._parts.commands.get(row.tool) if row else None
         if row is None or command is None:
             await reply.answer(notice(EXPIRED), private=True)
             return
-        await action(Press(reply, command, row, match[3] or ""))
+        await action(Press(reply, command, row, match[3] or "", standing, begun))
 
     async def _change(self, press: Press) -> None:
         await press.reply.form(build_form(press.command, press.row.id, press.row.inputs))
@@ -209,8 +214,10 @@ class Buttons:
         message = await self._answers.with_chart(view, view.charts()[0], shown)
         if message is None:
             await press.reply.whisper(notice(NOT_DRAWN))
-        else:
-            await press.reply.edit(message)
+            return
+        async with press.standing.lock:
+            if press.standing.changes == press.begun:
+                await press.reply.edit(message)
 
     async def _whole(self, press: Press) -> View:
         """The kept answer with all its buttons."""
@@ -235,13 +242,16 @@ class Buttons:
             text = "**Only who asked for this answer, or a moderator, may delete it.**"
             await press.reply.answer(notice(text), private=True)
             return
+        press.standing.changes += 1
         # First the press is answered: the message may take longer than the 3 s.
         await press.reply.update(notice(DELETED_FOR_YOU + stays, "notice"))
         if self._parts.jobs is not None:
             await self._parts.jobs.forget(press.row.id)
         client = press.interaction.client
         gone = notice(DELETED.format(user=user), "notice")
-        if posted is None or not await edit_in_channel(client, posted, gone):
+        async with press.standing.lock:
+            done = posted is not None and await edit_in_channel(client, posted, gone)
+        if not done:
             await press.reply.edit(notice(STILL_SHOWN + stays, "notice"))
 
     async def _cancel(self, press: Press) -> None:
@@ -265,7 +275,14 @@ class Buttons:
             progress = replace(progress, state="cancelled")
         followed = Followed(press.command, press.outcome(), None, cancelling=True)
         shown = self._following.shown(result_id)
-        await press.reply.update(render(view_of(followed, progress), shown))
+        message = render(view_of(followed, progress), shown)
+        async with self._following.still(result_id, progress) as shows:
+            if shows:
+                await press.reply.update(message)
+        if not shows:
+            now = await jobs.progress(result_id)
+            said = CANCEL["ended" if now is None or now.ended else fate]
+            await press.reply.answer(notice(said), private=True)
 
     def _may_delete(self, press: Press) -> bool:
         return str(press.interaction.user.id) == press.row.user_id or is_moderator(

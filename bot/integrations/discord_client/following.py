@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ FAR_BACK = 3  # from that place on, a message is edited less often: its news is 
 LONGEST_EVERY_S = 30.0
 AT_ONCE = 8  # edits under way: Discord takes 50 requests a second of a bot, answers among them
 EDIT_S = 10.0
+STILL_S = 0.7  # of the 3 s in which a press is to be answered
 LAST_TRIES = 3
 LAST_EDIT_S = 8.0  # of the delivery's time, which a slow edit must not use up
 
@@ -59,6 +60,8 @@ class Following:
         self._client = client
         self._followed: dict[str, Followed] = {}
         self._beginning: set[str] = set()
+        self._finished: set[str] = set()  # without being followed, before ``resume`` was through
+        self._resumed = False
         self._room = asyncio.Semaphore(AT_ONCE)
 
     def follow(self, followed: Followed) -> None:
@@ -77,9 +80,12 @@ class Following:
         for row in await self._parts.results.unfinished("discord"):
             command = self._parts.commands.get(row.tool)
             # What only one person sees can be changed through its interaction alone.
-            if command is not None and not row.private and row.id not in self._followed:
+            known = row.id in self._followed or row.id in self._finished
+            if command is not None and not row.private and not known:
                 posted = Posted(row.channel_id, row.message_id)
                 self.follow(Followed(command, restore(command.tool, row), posted))
+        self._resumed = True
+        self._finished.clear()
 
     async def close(self) -> None:
         """Stop; the next process goes on."""
@@ -103,9 +109,32 @@ class Following:
         if result_id in self._followed:
             self._followed[result_id].cancelling = True
 
+    @asynccontextmanager
+    async def still(self, result_id: str, progress: Progress) -> AsyncIterator[bool]:
+        """Whether ``progress`` may be shown now: no edit is under way, and none comes within but
+        after it. What is over may always be said.
+        """
+        followed = self._followed.get(result_id)
+        if followed is None or progress.ended:
+            yield progress.ended
+            return
+        try:
+            async with asyncio.timeout(STILL_S):
+                await followed.lock.acquire()
+        except TimeoutError:
+            yield False
+            return
+        going = followed.task is not None and not followed.task.done()
+        try:
+            yield going and not followed.over
+        finally:
+            followed.lock.release()
+
     async def finish(self, result_id: str, posted: Posted, message: Message) -> None:
         """The last edit; nothing here changes that message afterwards. May be repeated."""
         followed = self._followed.get(result_id)
+        if followed is None and not self._resumed:
+            self._finished.add(result_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_EDIT_S):
                 if followed is None:

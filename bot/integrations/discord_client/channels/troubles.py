@@ -96,7 +96,7 @@ class Troubles:
             await self._tell(spot.guild_id, spot.channel_id, spot.purpose, list(lacking))
         except Exception:
             log.exception("the moderators could not be told of channel %s", spot.channel_id)
-            del self._told[entry]
+            self._told.pop(entry, None)  # it may have been settled meanwhile
 
     def settled(self, spot: Spot) -> None:
         """It works there: the next trouble is told again."""

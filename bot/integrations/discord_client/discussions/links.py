@@ -16,7 +16,7 @@ from bot.integrations.discord_client.discussions.offer import with_offer
 from bot.integrations.discord_client.parts import DiscordParts
 from bot.integrations.discord_client.place import edit_in_channel
 from bot.render.discord import Message, Shown, render
-from bot.results import StoredResult
+from bot.results import Posted, StoredResult
 from bot.runner import restore
 from bot.view import Chart
 from compute.ending import end
@@ -67,15 +67,25 @@ class PostedLinks:
 
     async def _tell(self, result_id: str, url: str) -> None:
         """The answer that was posted has the link in place of the button, where it can be."""
+        standing = self._answers.standings.of(result_id)
+        begun = standing.changes
         row = await self._parts.results.get(result_id)
         command = self._parts.commands.get(row.tool) if row is not None else None
         if row is not None and command is not None and not row.private and row.message_id:
             place = await self._parts.results.message_of(result_id)
-            for message in await self._with_link(command, row, url):
-                if place is not None and await edit_in_channel(self._client, place, message):
-                    break
+            messages = await self._with_link(command, row, url)
+            async with standing.lock:
+                if place is not None and standing.changes == begun:
+                    standing.changes += await self._changed(place, messages)
         if self._parts.discussing is not None:
             await self._parts.discussing.told(result_id)
+
+    async def _changed(self, place: Posted, messages: list[Message]) -> bool:
+        """Whether the first of ``messages`` that is taken there stands there now."""
+        for message in messages:
+            if await edit_in_channel(self._client, place, message):
+                return True
+        return False
 
     async def _with_link(self, command: Command, row: StoredResult, url: str) -> list[Message]:
         """The answer with its picture; without it, where none may be attached."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from bot.render.chart import ChartBusy
+from bot.view import Chart
 from tests.bot.integrations.discord_client import pace
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import custom_ids, labels, links
@@ -131,6 +135,38 @@ async def test_a_deleted_answer_is_gone_from_discord_and_from_the_pages(
         assert done.type == 7 and labels(done.message) == []
         assert await bot.parts.results.get(result_id) is None
         assert done.pings == set() and first.pings == set()
+
+
+@pytest.mark.parametrize("where", ["answer", "button"])
+async def test_a_chart_that_is_drawn_late_does_not_bring_a_deleted_answer_back(
+    world: World, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    png = world.charts.png
+
+    async def slow(chart: Chart) -> bytes:
+        begun.set()
+        await go_on.wait()
+        return await png(chart)
+
+    if where == "button":
+        world.charts.error = ChartBusy("9 charts are waiting")
+    else:
+        monkeypatch.setattr(world.charts, "png", slow)
+    async with world.bot():
+        alice = world.fake.user("alice")
+        first = await alice.slash("pace", {"gpu": "h100"})
+        if where == "button":
+            await first.edited()
+            world.charts.error = None
+            monkeypatch.setattr(world.charts, "png", slow)
+            await alice.click(first.message, "Chart")
+        await asyncio.wait_for(begun.wait(), 30)
+        details = await alice.click(first.message, "Assumptions")
+        await alice.click(details.message, "Delete this answer")
+        await first.finished(lambda r: "deleted" in r.text)
+        go_on.set()
+    assert "deleted" in first.text and first.files == {}
 
 
 async def test_a_crafted_delete_by_another_member_is_refused(world: World) -> None:

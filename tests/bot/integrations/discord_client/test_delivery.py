@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot import outbox
 from bot.integrations.discord_client import delivery, following
+from bot.results import Results
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.messages import labels
 from tests.bot.integrations.discord_client.test_jobs import (
@@ -75,6 +77,35 @@ async def test_what_ended_while_the_bot_was_away_is_answered_when_it_is_back(
     async with world.bot(COMMANDS):
         await once(world, jobs, "posted")
         await reply.finished(lambda r: "finished, see below" in r.text)
+
+
+async def test_an_answer_that_is_posted_while_a_start_reads_what_was_open_stays_named(
+    world: World, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The progress message is not changed again by what was read before it was finished."""
+    async with world.bot(COMMANDS) as bot:
+        _, reply = await asked(world)
+        bot.delivering.cancel()
+        await asyncio.gather(bot.delivering, return_exceptions=True)
+    run_id = jobs.newest.row.id
+    go_on = asyncio.Event()
+    unfinished = Results.unfinished
+
+    async def slow(self: Results, door: Any) -> Any:
+        found = await unfinished(self, door)
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(Results, "unfinished", slow)
+    async with world.bot(COMMANDS, wait=False) as bot:
+        await world.fake.wait_for(lambda: bot.service.client is not None)
+        await jobs.end(run_id, result=RESULT)
+        await once(world, jobs, "posted")
+        await reply.finished(lambda r: "finished, see below" in r.text)
+        go_on.set()
+        await asyncio.wait_for(bot.service.ready.wait(), 30)
+        await asyncio.gather(*(f.task for f in bot.client.following._followed.values() if f.task))
+    assert "finished, see below" in reply.text
 
 
 async def test_a_dead_interaction_token_is_no_hindrance(world: World, jobs: FakeJobs) -> None:

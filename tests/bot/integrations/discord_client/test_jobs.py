@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bot.integrations.discord_client import following
+from bot.integrations.discord_client import reply as replies
 from compute.tool import Refusal
 from tests.bot.integrations.discord_client import lap
 from tests.bot.integrations.discord_client.conftest import Bot, World
@@ -171,6 +173,35 @@ async def test_cancel_of_a_running_one_says_so_until_it_is_over(
     assert told is not None
     await asyncio.sleep(0.1)
     assert len(world.fake.channel_messages(world.fake.home.channels[0])) == 1
+
+
+async def test_a_press_on_cancel_that_is_slow_does_not_hide_where_the_answer_is(
+    world: World, jobs: FakeJobs, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends, and its answer is posted, while the press's own change is on its way."""
+    alice, reply = await asked(world)
+    run_id = jobs.newest.row.id
+    jobs.report(run_id, state="running", words="lap 1")
+    await reply.finished(lambda r: "lap 1" in r.text)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    update = replies.Reply.update
+
+    async def slow(self: replies.Reply, message: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await update(self, message)
+
+    monkeypatch.setattr(replies.Reply, "update", slow)
+    pressing = asyncio.create_task(alice.click(reply.message, "Cancel"))
+    await asyncio.wait_for(begun.wait(), 30)
+    await jobs.end(run_id, result=RESULT)
+    await answered(world)
+    with contextlib.suppress(TimeoutError):
+        await reply.finished(lambda r: "finished, see below" in r.text, 0.5)
+    go_on.set()
+    await pressing
+    await delivered(jobs, world, "posted")
+    assert "finished, see below" in reply.text
 
 
 async def test_only_its_asker_and_moderators_may_cancel(
