@@ -23,7 +23,7 @@ Standing = Literal["waiting", "unknown", "sent", "never"]
 COLUMNS = "key, kind, payload, after, state, attempts, first_at, due_at, receipt, reason"
 INSERT = """INSERT OR IGNORE INTO outbox (key, kind, payload, after, after_until, state, due_at,
     attempts, first_at, attempted_at, receipt, reason, created_at, ended_at)
-    VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, '{}', '', ?, 0)"""
+    VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '{}', '', ?, 0)"""
 SELECT = f"SELECT {COLUMNS} FROM outbox WHERE key = ?"
 # An effect whose forerunner was given up is made all the same: its sender knows what to leave out.
 FREE = """(outbox.after = '' OR (after_until > 0 AND after_until <= :now) OR EXISTS (SELECT 1
@@ -86,12 +86,18 @@ class Row:
     told: Told
 
 
-def enqueue(db: Database, effect: Effect, now: float | None = None) -> bool:
-    """Add ``effect`` inside a change of the store; False when its key is there already."""
+def enqueue(
+    db: Database, effect: Effect, now: float | None = None, *, doubtful: bool = False
+) -> bool:
+    """Add ``effect`` inside a change of the store; False when its key is there already.
+
+    ``doubtful``: a database that is lost may have known of it, so it is looked for first.
+    """
     now = time.time() if now is None else now
     until = now + effect.after_wait_s if effect.after_wait_s > 0 else 0.0
     payload = json.dumps(dict(effect.payload))
-    values = [effect.key, effect.kind, payload, effect.after, until, effect.not_before, now]
+    state = "unknown" if doubtful else "waiting"
+    values = [effect.key, effect.kind, payload, effect.after, until, state, effect.not_before, now]
     return db.conn.execute(INSERT, values).rowcount > 0
 
 

@@ -79,7 +79,7 @@ class Outside:
         if self.github is not None:
             self.discussing = Discussing(
                 store, outbox, core.community, core.commands, core.results, core.charts, settings,
-                self.github.categories,
+                self.github.categories, known=lambda: self.announcer.knows_github(),
             )  # fmt: skip
             self.conversation = Conversation(
                 store, outbox, core.community, site, self.github.is_own,

@@ -20,7 +20,7 @@ from bot.integrations.announcing.finding import AdoptChannel, AdoptGitHub, Finde
 from bot.integrations.announcing.plan import targets
 from bot.integrations.announcing.preview import ShownBy, going, plain_card, preview
 from bot.integrations.announcing.problems import identity
-from bot.integrations.announcing.records import Record, Standing
+from bot.integrations.announcing.records import GITHUB, Record, Standing
 from bot.integrations.announcing.shelf import Shelf
 from bot.integrations.announcing.where import Whereabouts
 from bot.outbox import Outbox
@@ -171,6 +171,10 @@ class Announcer:
         for place, found in answers.items():
             log.info("%s: %d posts of ours stand there", place, len(found))
         self.wake()
+
+    def knows_github(self) -> bool:
+        """Whether what of ours stands there is known."""
+        return GITHUB in self._finder.known
 
     def waiting(self) -> list[Choice]:
         """Articles that could be announced, newest first."""

@@ -78,7 +78,9 @@ class AdoptedPost(Protocol):
 
 
 class Posts:
-    """What is posted, whatever it is. ``clock`` gives Unix seconds."""
+    """What is posted, whatever it is. ``clock`` gives Unix seconds; ``known``: whether ``adopt``
+    was told what stands on GitHub; before that a post is looked for there before it is made.
+    """
 
     def __init__(
         self,
@@ -86,7 +88,9 @@ class Posts:
         outbox: Outbox,
         community: Rights,
         clock: Callable[[], float] = time.time,
+        known: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._known = known
         self._store = store
         self._outbox = outbox
         self._community = community
@@ -177,17 +181,17 @@ class Posts:
             return
 
         def change(db: Database) -> None:
-            for post in ended:
+            for post, found in ended:
                 ledger.keep(db, post)
                 reply = reply_to(post)
                 if reply is not None:
-                    effects.enqueue(db, reply)
+                    effects.enqueue(db, reply, doubtful=found)
                 for each in told_in(post, self._tellers(post)):
-                    effects.enqueue(db, each)
+                    effects.enqueue(db, each, doubtful=found)
 
         await self._store.write(change)
         self._outbox.wake()
-        for post in ended:
+        for post, _ in ended:
             for waiting in self._waiting.get(post.key, ()):
                 if not waiting.done():
                     waiting.set_result(None)
@@ -207,7 +211,7 @@ class Posts:
     ) -> Asked:
         """The row and its effects in one change; what was posted before is not posted again."""
         payload = DiscussionPost(category=post.category, title=post.title, body=body).payload()
-        after = files[-1].key if files else ""
+        after, doubtful = files[-1].key if files else "", not self._known()
         effect = Effect(post.key, KIND, payload, after, WAIT_S if files else 0.0)
 
         def change(db: Database) -> Asked:
@@ -219,8 +223,9 @@ class Posts:
                 return Asked("refused", post.key, sentence=over)
             # Given up means that it certainly was not done, so it may be tried anew.
             db.conn.execute("DELETE FROM outbox WHERE key = ? AND state = 'never'", [post.key])
-            for each in (*files, effect):
+            for each in files:
                 effects.enqueue(db, each)
+            effects.enqueue(db, effect, doubtful=doubtful)
             ledger.keep(db, post)
             return Asked("posting", post.key)
 
@@ -248,11 +253,11 @@ class Posts:
         return ""
 
 
-def _ended(db: Database) -> list[Post]:
-    """Posts that have ended, with how."""
+def _ended(db: Database) -> list[tuple[Post, bool]]:
+    """Posts that have ended, with how, and whether they were found and not made by us."""
     rows = ((post, effects.row_of(db, post.key)) for post in ledger.posting(db))
     return [
-        ended_post(post, row.told)
+        (ended_post(post, row.told), row.told.attempts == 0)
         for post, row in rows
         if row is not None and row.told.state in ("sent", "never")
     ]

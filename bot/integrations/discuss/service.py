@@ -51,8 +51,9 @@ class Discussing(Posts):
         settings: Settings,
         categories: Callable[[], list[str]],
         clock: Callable[[], float] = time.time,
+        known: Callable[[], bool] = lambda: True,
     ) -> None:
-        super().__init__(store, outbox, community, clock)
+        super().__init__(store, outbox, community, clock, known)
         self._commands = commands
         self._results = results
         self._pictures = PictureStore(settings, charts)

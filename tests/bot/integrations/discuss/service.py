@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +89,7 @@ class Place:
     categories: list[str] = field(default_factory=lambda: ["Announcements", "General", "Q&A"])
     commands: dict[str, Command] = field(default_factory=lambda: {"pace": pace.command()})
     clock: Any = None
+    known: Callable[[], bool] = lambda: True
 
     @asynccontextmanager
     async def open(self, *, serve: bool = True) -> AsyncIterator[Made]:
@@ -104,7 +105,7 @@ class Place:
         discussing = Discussing(
             store, outbox, book, self.commands, results, self.charts,
             load_settings(**({"home_guild_ids": HOME} | self.settings)),
-            lambda: list(self.categories), **more,
+            lambda: list(self.categories), known=self.known, **more,
         )  # fmt: skip
         await book.set(RoleSetting(HOME, "post-results", ROLE), By("9", "mod"))
         work = (outbox.run, discussing.run) if serve else ()

@@ -10,7 +10,7 @@ import pytest
 
 from bot.community.words import By, CategorySetting, ChannelSetting, LimitSetting
 from bot.discussing import Chat, Done, Wish
-from bot.outbox import Later, Never
+from bot.outbox import Effect, Later, Never, Receipt
 from bot.posting import ChannelPost
 from compute.tool import Refused
 from content.sources.article import short_key
@@ -226,6 +226,34 @@ async def test_after_a_lost_database_a_message_is_not_posted_again(place: Place)
         assert (asked.state, asked.number) == ("posted", 7)
         other = chat(message=chat().message.model_copy(update={"id": "501"}))
         assert (await made.discussing.post_chat(other, WISH, ALICE)).state == "posting"
+
+
+@pytest.mark.parametrize("stands", [True, False])
+async def test_what_is_posted_before_github_told_what_stands_there_is_looked_for_first(
+    place: Place, stands: bool
+) -> None:
+    """After a lost database a member may post again before everything was read."""
+    looked: list[str] = []
+
+    async def find(effect: Effect, since: float) -> Receipt | None:
+        looked.append(effect.key)
+        assert since == 0.0
+        if effect.kind == "discord.post":
+            return {"channel_id": "300", "message_id": "1"} if stands else None
+        there: Receipt = {"id": "D_7", "number": 7, "url": "https://x/7", "category": "Q&A"}
+        return there if stands else None
+
+    place.github.find = place.discord.find = find  # type: ignore[method-assign]
+    place.known = lambda: False
+    async with place.open() as made:
+        asked = await made.discussing.post_chat(chat(), WISH, ALICE)
+        ended = await made.end_of(asked)
+        assert ended.state == "posted" and looked[0] == asked.key
+        key = "dc:300:chat:500:new"
+        async with asyncio.timeout(10):
+            while (reply := await made.outbox.state_of(key)) is None or reply.state != "sent":  # noqa: ASYNC110 -- a row has no event
+                await asyncio.sleep(0.01)
+        assert (key in place.discord.posts) == (not stands) == (ended.number != 7)
 
 
 async def test_hostile_titles_call_nobody_and_fit(place: Place) -> None:
