@@ -1,7 +1,8 @@
 """The process between a worker and its child: when the worker dies or freezes, the child dies.
 
 Run as ``python -I -S leash.py SILENCE_S PARENT_PID SCRATCH HELD_FDS -- COMMAND...`` with a socket
-as stdin. Any byte on it keeps the child alive, ``K`` or end-of-file ends it, and so does silence.
+as stdin. Any byte on it keeps the child alive, ``K`` or end-of-file ends it, and so does silence,
+but for what this process slept through itself: a machine that stood still is no frozen worker.
 It is a process of its own, without any package, because a child that is stuck in a C call with
 Python's lock held cannot watch itself. It writes ``pid N`` first; last, once everything that the
 child ever started is dead, one of ``exit N``, ``signal N``, ``told`` and ``silent``.
@@ -20,6 +21,9 @@ from collections.abc import Iterator
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 OOM_SCORE = 500  # out of memory, the kernel ends the child rather than a bot beside it
 LOOK_S = 0.02  # between two rounds of killing what is left
+# Of the silence after which the child ends: the worker speaks every quarter of it, and one that
+# stood still together with its leash speaks as soon as it goes on.
+SECOND_HEARING = 1 / 3
 Ending = str
 
 
@@ -136,9 +140,12 @@ def _hold(child: int, bell: int, silence_s: float) -> Ending:
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(bell, select.POLLIN)
-    heard = time.monotonic()
+    until = time.monotonic() + silence_s
     while True:
-        left_s = heard + silence_s - time.monotonic()
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            until = _second_hearing(until, silence_s)
+            left_s = until - time.monotonic()
         if left_s <= 0:
             return "silent"
         for fd, _ in poll.poll(left_s * 1000 + 1):
@@ -155,7 +162,13 @@ def _hold(child: int, bell: int, silence_s: float) -> Ending:
             elif not data or b"K" in data:
                 return "told"
             else:
-                heard = time.monotonic()
+                until = time.monotonic() + silence_s
+
+
+def _second_hearing(until: float, silence_s: float) -> float:
+    """Until when a worker is heard that was silent ``until`` now: longer if we were asleep too."""
+    now, hearing_s = time.monotonic(), silence_s * SECOND_HEARING
+    return now + hearing_s if now - until > hearing_s / 2 else until
 
 
 def _reap(child: int) -> Ending:

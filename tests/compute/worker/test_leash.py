@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from tests.compute.worker.processes import gone, until, written
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")]
 
-SILENCE_S = 0.6
+SILENCE_S = 0.9  # where that is what ends it
+LONG_S = 30.0  # elsewhere: a busy machine must not be taken for silence
 # Each writes its pid to the file, then does what its name says.
 SAY = "import os, sys, time, signal, ctypes, subprocess; out = open({path!r}, 'a', buffering=1)\n"
 SAY += "print(os.getpid(), file=out)\n"
@@ -52,11 +54,12 @@ FORKS_WITHOUT_END = SAY + (
 class Leashed:
     """A leash and its child, with the worker's end of the socket."""
 
-    def __init__(self, folder: Path, code: str) -> None:
+    def __init__(self, folder: Path, code: str, silence_s: float) -> None:
+        self.silence_s, self.late_s = silence_s, 0.0
         self.path, self.scratch = folder / "pids", Path(tempfile.mkdtemp(dir=folder))
         self.hold, theirs = socket.socketpair()
         child = [sys.executable, "-S", "-c", code.format(path=str(self.path))]
-        head = [sys.executable, "-I", "-S", str(LEASH), str(SILENCE_S), str(os.getpid())]
+        head = [sys.executable, "-I", "-S", str(LEASH), str(silence_s), str(os.getpid())]
         self.process = subprocess.Popen(
             [*head, str(self.scratch), "", "--", *child],
             stdin=theirs.fileno(),
@@ -67,11 +70,13 @@ class Leashed:
         self.beating = asyncio.create_task(self.beat())
 
     async def beat(self) -> None:
-        """Be alive, as a worker is."""
+        """Be alive, as a worker is; ``late_s`` is the longest time between two words."""
+        before = time.monotonic()
         while True:
             with contextlib.suppress(OSError):
                 self.hold.send(b".")
-            await asyncio.sleep(SILENCE_S / 6)
+            self.late_s, before = max(self.late_s, time.monotonic() - before), time.monotonic()
+            await asyncio.sleep(self.silence_s / 6)
 
     def said(self) -> list[str]:
         """What the leash has written."""
@@ -84,12 +89,17 @@ class Leashed:
         await until(lambda: self.process.poll() is not None)
 
 
+Start = Callable[..., Leashed]
+
+
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Callable[[str], Leashed]]:
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
     started: list[Leashed] = []
 
-    def begin(code: str) -> Leashed:
-        started.append(Leashed(tmp_path, code))
+    def begin(code: str, silence_s: float = LONG_S) -> Leashed:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(Leashed(folder, code, silence_s))
         return started[-1]
 
     yield begin
@@ -99,9 +109,6 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[[str], Leashed]]:
         await leashed.over()
 
 
-Start = Callable[[str], Leashed]
-
-
 @pytest.mark.parametrize(
     ("code", "count"),
     [(SLEEPS, 1), (HOLDS_THE_LOCK, 1), (IGNORES_SIGNALS, 1), (LEAVES_ITS_GROUP, 4)],
@@ -109,7 +116,7 @@ Start = Callable[[str], Leashed]
 )
 @pytest.mark.parametrize("how", ["told", "silence", "end of file"])
 async def test_everything_dies(start: Start, code: str, count: int, how: str) -> None:
-    leashed = start(code)
+    leashed = start(code, SILENCE_S if how == "silence" else LONG_S)
     pids = await written(leashed.path, count)
     if how == "told":
         leashed.hold.send(b"K")
@@ -158,11 +165,39 @@ async def test_the_end_of_the_child_is_told_as_it_was(start: Start) -> None:
         assert (first.split()[0], last) == ("pid", word)
 
 
-async def test_a_beaten_leash_holds_on(start: Start) -> None:
-    leashed = start(SLEEPS)
-    pids = await written(leashed.path)
-    await asyncio.sleep(SILENCE_S * 2)
+@pytest.mark.parametrize("asleep", ["nobody", "the leash", "the leash and its worker"])
+async def test_a_beaten_leash_holds_on(start: Start, asleep: str) -> None:
+    """Also when it was itself asleep for longer than it bears silence."""
+    for _ in range(10):
+        leashed = start(SLEEPS, SILENCE_S)
+        pids = await written(leashed.path)
+        if asleep != "nobody":
+            leashed.process.send_signal(signal.SIGSTOP)
+        if asleep.endswith("worker"):
+            leashed.beating.cancel()
+        await asyncio.sleep(SILENCE_S * 1.5)
+        leashed.process.send_signal(signal.SIGCONT)
+        woken_s = time.monotonic()
+        if leashed.beating.done():
+            await asyncio.sleep(SILENCE_S / 10)
+            leashed.beating = asyncio.create_task(leashed.beat())
+        slow = time.monotonic() - woken_s > SILENCE_S / 5
+        await asyncio.sleep(SILENCE_S * 1.5)
+        if leashed.late_s < SILENCE_S / 3 and not slow:
+            break  # it was beaten indeed: we did not stand still ourselves
     assert descendants(leashed.process.pid) == pids
+
+
+async def test_a_leash_that_was_asleep_ends_what_no_worker_holds(start: Start) -> None:
+    leashed = start(SLEEPS, SILENCE_S)
+    pids = await written(leashed.path)
+    leashed.process.send_signal(signal.SIGSTOP)
+    leashed.beating.cancel()
+    await asyncio.sleep(SILENCE_S * 1.5)
+    leashed.process.send_signal(signal.SIGCONT)
+    await gone(pids)
+    await leashed.over()
+    assert leashed.said()[-1] == "silent"
 
 
 async def test_the_child_gets_neither_the_leash_nor_a_terminal(start: Start) -> None:
