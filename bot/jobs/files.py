@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,7 @@ class Files:
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / FOLDER
+        self._keeping = threading.Lock()  # between a look at a file's age and what follows from it
 
     def path_of(self, sha256: str) -> Path:
         """Where the file of that hash is, or would be. Raises ``ValueError`` for no hash."""
@@ -70,7 +72,7 @@ class Files:
     async def _one(self, queue: Queue, worker: str, job: str, artefact: Artefact) -> None:
         target = self.path_of(artefact.sha256)
         part = self._folder / f"{PART}{secrets.token_hex(8)}"
-        if await asyncio.to_thread(_reuse, target, artefact):
+        if await asyncio.to_thread(self._reuse, target, artefact):
             return
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         into = await asyncio.to_thread(part.open, "xb")
@@ -87,11 +89,23 @@ class Files:
         removed = 0
         limit = time.time() - YOUNG_S
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError), self._keeping:
                 if path.name not in kept and path.stat().st_mtime < limit:
                     path.unlink()
                     removed += 1
         return removed
+
+    def _reuse(self, target: Path, artefact: Artefact) -> bool:
+        """Whether the content is here already; it is then kept as if it came now."""
+        try:
+            if not target.is_file() or target.stat().st_size != artefact.size:
+                return False
+            with self._keeping:
+                os.utime(target)  # first, or it may be thrown away as old while it is checked
+        except FileNotFoundError:
+            return False
+        check_content(target, artefact.media_type)
+        return True
 
 
 def check_content(path: Path, media_type: str) -> None:
@@ -112,15 +126,6 @@ def check_content(path: Path, media_type: str) -> None:
             json.loads(text)
         except (ValueError, RecursionError):
             raise FileLost("it is not JSON") from None
-
-
-def _reuse(target: Path, artefact: Artefact) -> bool:
-    """Whether the content is here already; it is then kept as if it came now."""
-    if not target.is_file() or target.stat().st_size != artefact.size:
-        return False
-    check_content(target, artefact.media_type)
-    os.utime(target)
-    return True
 
 
 def _settle(into: BinaryIO, part: Path, target: Path, artefact: Artefact) -> None:

@@ -39,7 +39,7 @@ class Auditor:
         self._dispatcher = dispatcher
         self._finisher = finisher
         self._listener = listener
-        self._idle_since: dict[str, float] = {}
+        self._idle_since: dict[tuple[str, int], float] = {}  # by run and publication
         self._told_since: dict[str, float] = {}  # runs whose workers are told to stop
 
     async def run(self) -> None:
@@ -68,6 +68,8 @@ class Auditor:
             return
         open_before = set(desk.runs)
         present = await desk.queue.present()
+        out = {(run.id, run.publication) for run in desk.out.values()}
+        self._idle_since = {one: at for one, at in self._idle_since.items() if one in out}
         for job, lane in present.items():
             # A run that was opened while the broker answered is none of the leftovers.
             if job not in desk.runs and not self._opened(job, open_before):
@@ -134,9 +136,9 @@ class Auditor:
         worked_on = desk.presence.job(run.worker) == run.id if run.worker else False
         idle = not worked_on and any(h.free and h.serves(run.kind) for h in desk.hands())
         if not idle:
-            self._idle_since.pop(run.id, None)
+            self._idle_since.pop((run.id, run.publication), None)
             return
-        since = self._idle_since.setdefault(run.id, now)
+        since = self._idle_since.setdefault((run.id, run.publication), now)
         if now - since >= desk.timing.patience_s and not await self._heard_after_all(run):
             await withdraw(desk, run.lane, run.id)
             await self._resubmit(run, "no worker gets it although one is free")
@@ -150,7 +152,6 @@ class Auditor:
 
     async def _resubmit(self, run: Run, why: str) -> None:
         desk, base = self._desk, run.attempt
-        self._idle_since.pop(run.id, None)
         log.warning("job %s: %s", run.id, why)
         if run.cancelling:
             await self._finisher.end(run, cancelled(desk.clock()))

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.files import PNG_HEAD, PNG_TAIL, check_content
+from bot.jobs import files
+from bot.jobs.files import PNG_HEAD, PNG_TAIL, Files, check_content
 from bot.jobs.words import Progress
 from bot.results import Deleter
 from compute.jobs.fetch import FileLost
+from compute.jobs.job import Artefact
 from tests.bot.jobs.parts import Bot, until_holds
 from tests.bot.jobs.puppet import Given, Puppet, puppet
 from tests.fakes.broker import Broker
@@ -187,3 +189,24 @@ def test_sound_files_pass(tmp_path: Path, content: bytes, media_type: str) -> No
     check_content(path, media_type)
     with pytest.raises(FileLost):
         check_content(path, "image/png" if media_type != "image/png" else "text/plain")
+
+
+async def test_an_old_file_that_is_wanted_again_is_not_thrown_away_while_it_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing has it when the hourly tidying reads what is kept; a run brings it just then."""
+    kept, check = Files(tmp_path), files.check_content
+    digest = hashlib.sha256(TABLE).hexdigest()
+    path = kept.path_of(digest)
+    path.parent.mkdir()
+    path.write_bytes(TABLE)
+    os.utime(path, (0, 0))
+
+    def tidied(target: Path, media_type: str) -> None:
+        kept._expire(set())
+        check(target, media_type)
+
+    monkeypatch.setattr(files, "check_content", tidied)
+    table = Artefact(name="t.csv", media_type="text/csv", size=len(TABLE), sha256=digest)
+    found, lost = await kept.fetch(None, "alice", "job", [table])  # type: ignore[arg-type]
+    assert (len(found), lost, path.read_bytes()) == (1, [], TABLE)

@@ -160,3 +160,32 @@ async def test_a_publication_that_was_read_late_is_not_made_again(
         assert (given.job.base, given.attempt) == (0, 1)
         await alice.done(given)
         await until(lambda: not bot.jobs._desk.runs)
+
+
+async def nothing() -> None:
+    """In place of looks that only the test makes."""
+
+
+async def test_patience_with_a_message_begins_anew_when_it_goes_out_anew(
+    bot: Bot, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker took the first and gave it back between two looks at what nobody takes."""
+    desk, auditor = bot.jobs._desk, bot.jobs._auditor
+    compare = auditor.compare
+    monkeypatch.setattr(auditor, "compare", nothing)
+    async with puppet(broker, "alice") as alice:
+        await bot.ask()
+        run = the_run(bot)
+        await until(confirmed(run))
+        async with asyncio.timeout(WAIT_S):
+            while not auditor._idle_since:
+                await compare()
+        (first,) = auditor._idle_since
+        auditor._idle_since[first] -= desk.timing.patience_s
+        given = await alice.take()
+        await alice.say(given, "returned", cause="busy")
+        await until(lambda: run.publication == 2 and confirmed(run)())
+        await compare()
+        assert run.publication == 2 and desk.counters.resubmitted == 0
+        await alice.done(await alice.take())
+        await until(lambda: not desk.runs)

@@ -250,8 +250,9 @@ async def test_what_is_posted_before_github_told_what_stands_there_is_looked_for
         ended = await made.end_of(asked)
         assert ended.state == "posted" and looked[0] == asked.key
         key = "dc:300:chat:500:new"
+        told = made.outbox.state_of
         async with asyncio.timeout(10):
-            while (reply := await made.outbox.state_of(key)) is None or reply.state != "sent":  # noqa: ASYNC110 -- a row has no event
+            while (reply := await told(key)) is None or reply.state != "sent":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (key in place.discord.posts) == (not stands) == (ended.number != 7)
 
