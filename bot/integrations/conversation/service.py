@@ -61,7 +61,8 @@ OriginOf = Callable[[int], Awaitable[Origin | None]]
 
 class Conversation:
     """One for the process. ``is_own`` knows our login, ``fetch`` lists the discussions that
-    changed since an instant, ``origin_of`` finds the message that one came from.
+    changed since an instant, ``origin_of`` finds the message that one came from; it raises
+    ``LookupError`` while that cannot be told.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class Conversation:
         """Enqueue what is to be told now; True when something waits for its turn."""
         now = self._clock()
         waiting = await self._store.write(lambda db: ledger.flush(db, self._channels, now))
-        await self._bring_answers()
+        waiting = await self._bring_answers() or waiting
         self._outbox.wake()
         return waiting
 
@@ -161,12 +162,21 @@ class Conversation:
         names = {topic.id: topic.name for topic in self._site.topics}
         return channels_of_category(self._community, "discussions", seen.category, names)
 
-    async def _bring_answers(self) -> None:
+    async def _bring_answers(self) -> bool:
+        """Whether one has to wait: its discussion was posted a moment ago, and is not known yet."""
         if self._origin_of is None:
-            return
+            return False
+        waiting = False
         for one in await self._store.read(ledger.untold_answers):
-            origin = await self._origin_of(one.number)
+            try:
+                origin = await self._origin_of(one.number)
+            except LookupError:
+                if one.own:
+                    waiting = True
+                    continue
+                origin = None
             await self._store.write(partial(_bring, one=one, origin=origin))
+        return waiting
 
     def _ended(self, effect: Effect, _: Told) -> None:
         if ":disc:" in effect.key:

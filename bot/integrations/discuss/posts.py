@@ -117,10 +117,20 @@ class Posts:
         return await self._store.read(lambda db: self._over_limit(db, by))
 
     async def origin_of(self, discussion: str | int) -> Origin | None:
-        """Where in Discord the Discussion of that number or node id comes from."""
+        """Where in Discord the Discussion of that number or node id comes from.
+
+        Raises ``LookupError`` where one of ours may be it whose number is not known yet.
+        """
         word = str(discussion)
         number = int(word) if word.isdecimal() and len(word) < 16 else 0
-        return await self._store.read(lambda db: ledger.origin(db, number, word))
+
+        def query(db: Database) -> Origin | None:
+            found = ledger.origin(db, number, word)
+            if found is None and any(_may_stand(db, post) for post in ledger.posting(db)):
+                raise LookupError(discussion)
+            return found
+
+        return await self._store.read(query)
 
     async def ended(self, key: str, limit_s: float) -> Asked:
         """How the post of that key stands when it has ended, or after ``limit_s`` seconds."""
@@ -251,6 +261,12 @@ class Posts:
                 again = math.ceil(times[len(times) - most] + per_s)
                 return OVER.format(most=most, again=again)
         return ""
+
+
+def _may_stand(db: Database, post: Post) -> bool:
+    """Whether GitHub may have it already."""
+    row = effects.row_of(db, post.key)
+    return row is not None and row.told.state in ("unknown", "sent")
 
 
 def _ended(db: Database) -> list[tuple[Post, bool]]:

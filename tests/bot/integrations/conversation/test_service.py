@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from bot.community.words import ChannelSetting
-from bot.integrations.conversation.ledger import EDIT_EVERY_S, FRESH_S, GATHER_S, NOTICES_S
+from bot.integrations.conversation.ledger import (
+    EDIT_EVERY_S,
+    FRESH_S,
+    GATHER_S,
+    NOTICES_S,
+    untold_answers,
+)
 from tests.bot.integrations.conversation.parts import GUILD, MARKED, OURS, Origin, World, a_world
 from tests.fakes.github import FakeGitHub
 
@@ -284,6 +290,30 @@ async def test_an_answer_that_is_accepted_while_another_is_brought_is_brought_to
     await bringing
     await world.told(EDIT_EVERY_S)
     assert [p.card.lines for p in world.discord.posts if p.reply_to] == [("No, bf16.",)]
+
+
+async def test_an_answer_waits_for_a_post_whose_number_is_not_known_yet(world: World) -> None:
+    """GitHub has the Discussion, its reply got lost, and somebody answers before it is found."""
+    ours = world.github.add_discussion(title="From Discord", body=MARKED, author=OURS)
+    theirs = world.github.add_discussion(title="Theirs", body="x", author="bob")
+    origin_of, found = world.talk._origin_of, False
+
+    async def not_yet(number: int) -> Origin | None:
+        if not found:
+            raise LookupError(number)
+        assert origin_of is not None
+        return await origin_of(number)  # type: ignore[return-value]
+
+    world.talk._origin_of = not_yet
+    for guid, asked in (("g1", ours), ("g2", theirs)):
+        world.github.mark_answer(asked, world.github.comment(asked, "Use fp8.", "carol"))
+        await world.event("discussion.answered", asked, guid)
+    assert await world.talk.flush()
+    assert [one.title for one in await world.store.read(untold_answers)] == ["From Discord"]
+    found, world.origins[ours.number] = True, Origin()
+    await world.told(EDIT_EVERY_S)
+    assert [p.reply_to for p in world.discord.posts if p.reply_to] == ["66"]
+    assert await world.store.read(untold_answers) == []
 
 
 async def test_whoever_looks_first_says_since_when_discussions_are_known(tmp_path: Path) -> None:

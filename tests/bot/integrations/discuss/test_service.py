@@ -257,6 +257,31 @@ async def test_what_is_posted_before_github_told_what_stands_there_is_looked_for
         assert (key in place.discord.posts) == (not stands) == (ended.number != 7)
 
 
+async def test_where_a_post_comes_from_is_open_until_its_number_is_known(place: Place) -> None:
+    send, go_on = place.github.send, asyncio.Event()
+
+    async def lost(effect: Effect) -> Receipt:
+        await send(effect)
+        raise OSError("the reply was lost")
+
+    async def found(effect: Effect, since: float) -> Receipt | None:
+        await go_on.wait()
+        return {"id": "D_41", "number": 41, "url": "https://x/41", "category": "Q&A"}
+
+    place.github.send, place.github.find = lost, found  # type: ignore[method-assign]
+    async with place.open() as made:
+        assert await made.discussing.origin_of(41) is None
+        asked = await made.discussing.post_chat(chat(), WISH, ALICE)
+        await place.github.took()
+        with pytest.raises(LookupError):
+            await made.discussing.origin_of(41)
+        go_on.set()
+        assert (await made.end_of(asked)).number == 41
+        origin = await made.discussing.origin_of(41)
+        assert origin is not None and origin.message_id == "500"
+        assert await made.discussing.origin_of(42) is None
+
+
 async def test_hostile_titles_call_nobody_and_fit(place: Place) -> None:
     async with place.open() as made:
         title = "@org/team closes #1 \u202eGH-2 " + "x" * 400
