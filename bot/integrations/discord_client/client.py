@@ -266,6 +266,8 @@ class DiscordService:
             try:
                 homes = self._parts.settings.home_guild_ids
                 client.absent = await sync_everywhere(client.tree, self._parts.store, homes)
+                for guild in [guild for guild in client.guilds if guild.id in client.absent]:
+                    await client.on_guild_available(guild)  # it may have come meanwhile
             except (*UNREACHABLE, discord.HTTPException) as error:
                 if not _passing(error):
                     raise DiscordRefused(f"Discord refuses the commands: {error}.") from None

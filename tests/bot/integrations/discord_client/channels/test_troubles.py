@@ -6,7 +6,8 @@ import pytest
 
 from bot.integrations.discord_client.channels.cards import card_view
 from bot.integrations.discord_client.channels.needs import CHANNEL
-from bot.integrations.discord_client.channels.troubles import trouble_card
+from bot.integrations.discord_client.channels.places import ClientPlaces
+from bot.integrations.discord_client.channels.troubles import Spot, Troubles, trouble_card
 from bot.render.discord import payload
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.posting import posting
@@ -145,3 +146,17 @@ def test_moderators_read_of_a_channel_that_is_gone_and_of_a_tag() -> None:
     assert "cannot find channel 2" in gone.title and "/config channel" in " ".join(gone.lines)
     tag = trouble_card("1", "2", "help", "announcements", ['a tag "Kernels"'])
     assert 'add a tag "Kernels"' in " ".join(tag.lines)
+
+
+async def test_a_trouble_that_is_settled_while_telling_of_it_fails_is_no_trouble() -> None:
+    spot = Spot("discord.post", "1", "5", "announcements")
+
+    async def tell(*_: object) -> None:
+        troubles.settled(spot)  # another post of the channel went out meanwhile
+        raise OSError("the disk is full")
+
+    async def hasten(*_: object) -> None:
+        raise AssertionError
+
+    troubles = Troubles(ClientPlaces(lambda: None), tell, hasten)
+    assert "lacks" in str(await troubles.met(spot, [SEND]))

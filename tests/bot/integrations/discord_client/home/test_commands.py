@@ -11,6 +11,7 @@ import pytest
 
 from bot.commands.home.config import COMMAND
 from bot.guild_command import Caller, GuildCommand, GuildHouse, GuildOption, Pressed, Said, Value
+from bot.integrations.discord_client import client as clients
 from bot.integrations.discord_client.reply import Reply
 from bot.render.discord import notice
 from bot.view import Bold, Button, Heading, View
@@ -81,6 +82,27 @@ async def test_they_are_registered_again_only_when_something_changed(world: Worl
     async with home_bot(world, commands=[changed]):
         assert command_names(fake, fake.home) == ["config"]
     assert fake.syncs.total() == 4
+
+
+async def test_a_server_that_comes_while_its_refusal_is_on_the_way_gets_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not noted as absent yet when it comes, and no other word of it follows."""
+    async with home_bot(world) as home:
+        client, synced = home.bot.client, []
+
+        async def everywhere(*_: object) -> set[int]:
+            await client.on_guild_available(client.guilds[0])
+            return {client.guilds[0].id}
+
+        async def one(tree: object, store: object, guild: Any) -> bool:
+            synced.append(guild.id)
+            return True
+
+        monkeypatch.setattr(clients, "sync_everywhere", everywhere)
+        monkeypatch.setattr(clients, "sync_home", one)
+        await home.bot.service._register(client)
+        assert synced == [client.guilds[0].id] and client.absent == set()
 
 
 async def test_a_server_that_is_no_longer_home_loses_them(world: World) -> None:
