@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(compute.__file__).parents[1]
 OURS = ("triton", "cuda")  # the backends whose kernels are ours to compile
-MOST_CONFIG = 80
+MOST_CONFIG = 200
 
 
 def compile_all(

@@ -48,6 +48,7 @@ class Listed:
     name: str
     title: str
     summary: str
+    also: tuple[str, ...]
     regime: str
     dims: tuple[str, ...]
     dtypes: tuple[str, ...]
@@ -96,12 +97,17 @@ def _listed(record: dict[str, object]) -> Listed:
 
 @cache
 def _entries() -> tuple[Entry, ...]:
-    return tuple(entry(f"{op.name} ({op.title})", op.name, [op.title]) for op in listed().values())
+    return tuple(
+        entry(f"{op.name} ({op.title})", op.name, [op.title, *op.also]) for op in listed().values()
+    )
 
 
 def nearest_ops(text: str) -> tuple[str, ...]:
-    """Operators that are spelled alike, best first."""
-    return tuple(item.value for item in nearest(text, _entries()))
+    """Operators that are spelled alike, those of about that length first: what ``rms_nrom`` is
+    like stands in two names, and only one of them was meant.
+    """
+    found = [item.value for item in nearest(text, _entries())]
+    return tuple(sorted(found, key=lambda name: abs(len(name) - len(text.strip()))))
 
 
 def suggest_ops(text: str) -> list[tuple[str, str]]:

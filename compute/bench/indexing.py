@@ -31,6 +31,7 @@ def record(operator: Operator) -> dict[str, Any]:
         "name": operator.name,
         "title": operator.title,
         "summary": operator.summary,
+        "also": list(operator.also),
         "regime": operator.regime,
         "dims": list(operator.dims),
         "dtypes": list(operator.dtypes),

@@ -361,6 +361,7 @@ SWEEP = tuple((1, 32, 8, s, s, 128, 1) for s in (512, 1024, 2048, 4096, 8192, 16
 OPERATOR = Operator(
     name="attention",
     title="Attention",
+    also=("attn", "flash attention", "sdpa"),
     summary="softmax(q kᵀ · scale) v, causal or not, grouped KV heads",
     dtypes=FLOATS,
     regime="compute",

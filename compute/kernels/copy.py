@@ -125,6 +125,7 @@ def by_cuda(x: torch.Tensor) -> torch.Tensor:
 OPERATOR = Operator(
     name="copy",
     title="Copy",
+    also=("memcpy", "bandwidth"),
     summary="x in new memory: the ceiling of memory-bound operators",
     dtypes=FLOATS,
     regime="memory",

@@ -153,6 +153,7 @@ SWEEP = tuple((rows, 14_336) for rows in (1, 16, 64, 256, 1024, 4096, 16_384))
 OPERATOR = Operator(
     name="gelu_tanh_and_mul",
     title="GELU (tanh) and multiply",
+    also=("geglu",),
     summary="gelu(gate) · up with the tanh form, the middle of a GeGLU layer",
     dtypes=FLOATS,
     regime="memory",

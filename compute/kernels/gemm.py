@@ -338,6 +338,7 @@ def _shapes(rows: Sequence[int], layers: Sequence[tuple[int, int]]) -> list[Dims
 OPERATOR = Operator(
     name="gemm",
     title="Matrix product",
+    also=("matmul", "mm", "linear"),
     summary="a @ b, accumulated in fp32",
     dtypes=FLOATS,
     regime="compute",

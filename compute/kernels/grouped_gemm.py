@@ -335,6 +335,7 @@ def _shapes(shapes: Sequence[tuple[int, ...]]) -> list[Dims]:
 OPERATOR = Operator(
     name="grouped_gemm",
     title="Grouped matrix product",
+    also=("moe", "moe gemm", "experts"),
     summary="rows sorted by group, each group times its own matrix",
     dtypes=("float16", "bfloat16"),
     regime="compute",

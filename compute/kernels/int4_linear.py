@@ -370,6 +370,7 @@ def _shapes(rows: Sequence[int], layers: Sequence[tuple[int, int]]) -> list[Dims
 OPERATOR = Operator(
     name="int4_linear",
     title="4-bit linear layer",
+    also=("w4a16", "awq", "gptq", "marlin"),
     summary="x @ wᵀ with 4-bit weights and a scale a group",
     dtypes=("float16", "bfloat16"),
     regime="memory",

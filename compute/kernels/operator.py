@@ -133,7 +133,7 @@ class Operator:
 
     ``reference`` computes in float64 on the CPU or the device of its inputs. ``suites`` has the
     keys smoke (seconds on a CPU), models (shapes of real models) and sweep (sizes for a chart);
-    ``adversarial`` makes cases for a dtype, seed and device.
+    ``adversarial`` makes cases for a dtype, seed and device. ``also``: other names it goes by.
     """
 
     name: str
@@ -153,6 +153,7 @@ class Operator:
     tolerance: Tolerance = Tolerance()
     result_dtype: Callable[[str], str] = lambda dtype: dtype
     judge: Judge | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def default_shapes(self) -> list[Dims]:

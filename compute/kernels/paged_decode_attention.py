@@ -357,6 +357,7 @@ def _shapes(shapes: Sequence[tuple[int, ...]]) -> list[Dims]:
 OPERATOR = Operator(
     name="paged_decode_attention",
     title="Paged decode attention",
+    also=("flash decoding", "decode attention", "paged attention"),
     summary="one query token a sequence against a KV cache in blocks",
     dtypes=FLOATS,
     regime="memory",

@@ -263,6 +263,7 @@ SWEEP = tuple((rows, 4096) for rows in (16, 64, 256, 1024, 4096, 16_384, 65_536)
 OPERATOR = Operator(
     name="quantize_int8",
     title="Quantise to int8",
+    also=("int8 quantization",),
     summary="each row to int8 with the scale absmax / 127",
     dtypes=FLOATS,
     regime="memory",

@@ -351,6 +351,7 @@ SWEEP = tuple((tokens, 32, 8) for tokens in (1, 16, 64, 256, 1024, 4096, 16_384,
 OPERATOR = Operator(
     name="rope",
     title="Rotary embedding",
+    also=("rotary",),
     summary="pairs of q and k turned by the angle of their position",
     dtypes=FLOATS,
     regime="memory",

@@ -354,6 +354,7 @@ LAYERS = ((4096, 4096), (6144, 4096), (28_672, 8192), (8192, 28_672))
 OPERATOR = Operator(
     name="scaled_mm",
     title="fp8 matrix product",
+    also=("fp8 gemm", "fp8 matmul"),
     summary="(a @ b) · scale_a · scale_b in bfloat16, a and b in e4m3",
     dtypes=(FP8,),
     regime="compute",

@@ -147,6 +147,7 @@ SWEEP = tuple((rows, 14_336) for rows in (1, 16, 64, 256, 1024, 4096, 16_384))
 OPERATOR = Operator(
     name="silu_and_mul",
     title="SiLU and multiply",
+    also=("swiglu",),
     summary="gate · sigmoid(gate) · up, the middle of a SwiGLU layer",
     dtypes=FLOATS,
     regime="memory",

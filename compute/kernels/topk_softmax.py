@@ -322,6 +322,7 @@ SWEEP = tuple((rows, 128, 8) for rows in (16, 64, 256, 1024, 4096, 16_384, 65_53
 OPERATOR = Operator(
     name="topk_softmax",
     title="Top-k of a softmax",
+    also=("moe routing", "router", "gating"),
     summary="the k largest of a row's softmax, as a mixture of experts routes",
     dtypes=FLOATS,
     regime="memory",

@@ -129,6 +129,7 @@ def by_cuda(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 OPERATOR = Operator(
     name="vector_add",
     title="Vector addition",
+    also=("add",),
     summary="x + y",
     dtypes=FLOATS,
     regime="memory",

@@ -10,13 +10,14 @@ from compute.bench.result import BenchResult, Compiled
 
 MOST_ROWS = 12
 MOST_SAID = 4
-VARIANT = 3  # values that tell two variants apart
+MOST_LABEL = 15  # letters: what the numbers leave of the 36 that a phone shows
 
 
 def explained(result: BenchResult) -> View:
     """The preset ``explain``: formula, sources, and the static table of every architecture."""
-    spilled = sum(kernel.spilled > 0 for kernel in result.compiled)
-    count = len(result.compiled)
+    different = dict.fromkeys(result.compiled)  # a launch at two shapes may be one kernel
+    spilled = sum(kernel.spilled > 0 for kernel in different)
+    count = len(different)
     state = "none spills" if not spilled else f"{spilled} of them spill"
     what = f"{count} compiled kernels, {state}" if count else "no kernel could be compiled here"
     blocks: list[Block] = [
@@ -33,7 +34,7 @@ def tables(result: BenchResult) -> list[Block]:
     """One table for each implementation and architecture, and what none could be made of."""
     blocks: list[Block] = []
     groups: dict[tuple[str, int], list[Compiled]] = {}
-    for kernel in result.compiled:
+    for kernel in dict.fromkeys(result.compiled):
         groups.setdefault((kernel.implementation, kernel.arch), []).append(kernel)
     for (name, arch), kernels in groups.items():
         blocks.append(_table(f"{name} sm_{arch}", kernels))
@@ -45,28 +46,61 @@ def tables(result: BenchResult) -> list[Block]:
 
 
 def _table(title: str, kernels: Sequence[Compiled]) -> Table:
-    """Registers a thread, shared memory a block, local loads and stores, 16-byte loads (direct
-    and asynchronous), occupancy in percent.
+    """Registers a thread, shared memory a block, local loads and stores where there are any,
+    16-byte loads (direct and asynchronous), occupancy in percent.
     """
-    one_name = len({kernel.kernel for kernel in kernels}) == 1
+    shown = kernels[:MOST_ROWS]
+    names, labels = _variants(shown)
+    spills = any(kernel.spilled for kernel in shown)
     rows = tuple(
         (
-            _variant(kernel) if one_name else kernel.kernel,
+            label,
             str(kernel.registers),
             f"{kernel.shared_bytes / 1024:.0f}",
-            str(kernel.spilled),
+            *((str(kernel.spilled),) if spills else ()),
             str(kernel.loads_16 + kernel.async_copies),
             f"{100 * kernel.occupancy:.0f}",
         )
-        for kernel in kernels[:MOST_ROWS]
+        for label, kernel in zip(labels, shown, strict=True)
     )
-    return Table(("", "regs", "KiB", "spill", "16B", "occ%"), rows, title=title)
+    columns = (names, "reg", "KiB", *(("sp",) if spills else ()), "16B", "occ%")
+    return Table(columns, rows, title=title)
 
 
-def _variant(kernel: Compiled) -> str:
-    """The first values of its configuration: ``4096/True``."""
-    values = [part.partition("=")[2] for part in kernel.config.split(", ")]
-    return "/".join(values[:VARIANT]) or kernel.kernel
+def _variants(kernels: Sequence[Compiled]) -> tuple[str, list[str]]:
+    """What tells the kernels apart, and each one's own: ``CAUSAL/BM`` and ``y/128``.
+    Of a kernel of the operator's own name it is not said again.
+    """
+    settings = [_settings(kernel) for kernel in kernels]
+    told: list[str] = []
+    apart = 1
+    for name in dict.fromkeys(name for one in settings for name in one):
+        now = len({tuple(one.get(n) for n in (*told, name)) for one in settings})
+        if now > apart:
+            told, apart = [*told, name], now
+    labels = ["/".join(one[name] for name in told if one.get(name)) for one in settings]
+    only = kernels[0].kernel.removesuffix("_kernel")
+    names = "/".join(name for name in told if name != "kernel")
+    return _short(names), [_short(label or only) for label in labels]
+
+
+def _settings(kernel: Compiled) -> dict[str, str]:
+    """Its name, where that says more than the operator's does, and its configuration."""
+    name = kernel.kernel.removesuffix("_kernel")
+    own = "" if name == kernel.op else name.removeprefix(f"{kernel.op}_")
+    pairs = (part.partition("=") for part in kernel.config.split(", ") if part)
+    words = {"True": "y", "False": "n"}
+    said = {key: words.get(value, value) for key, _, value in pairs if key != "shared_bytes"}
+    return {"kernel": own, **said}
+
+
+def _short(label: str) -> str:
+    """At most ``MOST_LABEL`` letters: the longest words lose their ends."""
+    parts = label.split("/")
+    while sum(map(len, parts)) + len(parts) - 1 > MOST_LABEL:
+        longest = max(range(len(parts)), key=lambda place: len(parts[place]))
+        parts[longest] = parts[longest][:-1]
+    return "/".join(parts)
 
 
 def sources(result: BenchResult) -> list[Block]:

@@ -219,6 +219,32 @@ def test_explain_shows_code_counts_and_sources_without_a_machine() -> None:
     assert not [block for block in view.blocks if isinstance(block, Chart)]
 
 
+def test_explained_kernels_are_told_apart_on_a_phone_and_none_stands_twice() -> None:
+    wide = "kind=medium, a_k=True, b_k=True, shared_bytes=229376"
+    other = wide.replace("medium", "partial").replace("b_k=True", "b_k=False")
+    none = result().environment.model_copy(update={"device": "none"})
+    kernels = (
+        kernel(90, op="gemm", kernel="gemm_kernel", config=wide),
+        kernel(90, op="gemm", kernel="gemm_kernel", config=wide),
+        kernel(90, op="gemm", kernel="gemm_hopper", config=wide, shared_bytes=229376),
+        kernel(90, op="gemm", kernel="gemm_kernel", config=wide.replace("a_k=True", "a_k=False")),
+        kernel(90, op="gemm", kernel="gemm_hopper", config=other, registers=168),
+        kernel(90, op="gemm", kernel="sum_parts_kernel", config=""),
+        kernel(100, op="gemm", kernel="gemm_kernel", config=wide, spilled=1984),
+    )
+    view = shown(result(op="gemm", environment=none, compiled=kernels), preset="explain")
+    assert texts(view)[0] == "gemm bf16: 6 compiled kernels, 1 of them spill"
+    first, second = tables(view)
+    assert first[0] == "triton sm_90"
+    assert first[1].split() == ["kind/a_k", "reg", "KiB", "16B", "occ%"]
+    labels = [line.split()[0] for line in first[2:]]
+    assert labels == ["medium/y", "hopper/medium/y", "medium/n", "hopper/partia/y", "sum_parts"]
+    assert second[1].split() == ["reg", "KiB", "sp", "16B", "occ%"]
+    assert second[2].split() == ["gemm", "36", "1", "1984", "8", "75"]
+    for lines in (first, second):
+        assert max(map(len, lines)) <= PHONE_COLUMNS, lines
+
+
 def test_a_run_is_named_by_operator_and_dtype() -> None:
     assert subject(BenchRequest(op="gemm", dtype="bfloat16")) == "gemm bf16"
     assert subject(BenchRequest(op="gemm")) == "gemm"

@@ -73,6 +73,7 @@ def asked_for(*shapes: tuple[int, int]) -> Asked:
         dims=("M", "N"),
         dtypes=("float32",),
         implementations={"triton": "library"},
+        also=(),
         suites={},
         presets={},
         terms={"float32": [(8.0, ("M", "N"))]},

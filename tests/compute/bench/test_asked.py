@@ -43,6 +43,19 @@ def test_tf32_is_a_dtype_of_its_own_of_matrix_products() -> None:
     assert "no tf32" in refusal(dtype="tf32").message
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("rms_nrom", "rms_norm"), ("matmul", "gemm"), ("flash attention", "attention"),
+        ("moe", "grouped_gemm"), ("swiglu", "silu_and_mul"), ("awq", "int4_linear"),
+        ("fp8", "scaled_mm"), ("softmx", "softmax"),
+    ],
+)  # fmt: skip
+def test_another_name_or_a_slip_leads_to_the_operator(typed: str, meant: str) -> None:
+    found = refusal(op=typed)
+    assert (found.nearest[0], found.example) == (meant, meant)
+
+
 def test_an_unknown_operator_offers_the_nearest() -> None:
     found = refusal(op="rmsnrom")
     assert found.field == "op" and "rms_norm" in found.nearest
