@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Receipt = dict[str, JsonValue]
 Standing = Literal["waiting", "unknown", "sent", "never"]
 
-COLUMNS = "key, kind, payload, after, state, attempts, first_at, due_at, receipt, reason"
+COLUMNS = """key, kind, payload, after, state, attempts, first_at, due_at, created_at, receipt,
+    reason"""
 INSERT = """INSERT OR IGNORE INTO outbox (key, kind, payload, after, after_until, state, due_at,
     attempts, first_at, attempted_at, receipt, reason, created_at, ended_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '{}', '', ?, 0)"""
@@ -33,10 +34,11 @@ DUE = f"""SELECT {COLUMNS} FROM outbox WHERE kind = :kind AND {OPEN} AND due_at 
     AND {FREE} ORDER BY due_at, rowid LIMIT :limit"""
 NEXT = f"SELECT MIN(due_at) FROM outbox WHERE kind = :kind AND {OPEN} AND due_at > :now"
 # Every attempt and every settling moves ``due_at``: a row that was read before one of them and is
-# worked on after it no longer matches, so nothing is done twice because a reader was slow.
+# worked on after it no longer matches, so nothing is done twice because a reader was slow. What
+# was given up may be asked for anew, with another payload, under the same key: ``created_at``.
 ATTEMPT = f"""UPDATE outbox SET state = 'unknown', attempts = attempts + 1, attempted_at = :now,
     first_at = CASE first_at WHEN 0 THEN :now ELSE first_at END, due_at = :due
-    WHERE key = :key AND due_at = :was_due AND {OPEN}"""
+    WHERE key = :key AND due_at = :was_due AND created_at = :created AND {OPEN}"""
 SETTLE = f"""UPDATE outbox SET state = :state, due_at = :due, receipt = :receipt, reason = :reason,
     attempts = :attempts, ended_at = :ended WHERE key = :key AND {OPEN}"""
 
@@ -77,12 +79,13 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Row:
     """An effect and how it stands; ``first_at``: its first attempt, 0 before that; ``due_at``:
-    when it was to be worked on.
+    when it was to be worked on; ``created_at``: when it was enqueued.
     """
 
     effect: Effect
     first_at: float
     due_at: float
+    created_at: float
     told: Told
 
 
@@ -129,7 +132,10 @@ def attempt(db: Database, row: Row, now: float, due_at: float) -> bool:
     """An attempt begins: from now on it may have been done, until it is settled. False when
     something happened to it since ``row`` was read; then there must be none.
     """
-    given = {"key": row.effect.key, "was_due": row.due_at, "now": now, "due": due_at}
+    given = {
+        "key": row.effect.key, "was_due": row.due_at, "created": row.created_at, "now": now,
+        "due": due_at,
+    }  # fmt: skip
     return db.conn.execute(ATTEMPT, given).rowcount > 0
 
 
@@ -161,6 +167,7 @@ def settle(db: Database, key: str, told: Told, due_at: float, now: float) -> boo
 
 
 def _row(columns: tuple[Any, ...]) -> Row:
-    key, kind, payload, after, state, attempts, first_at, due_at, receipt, reason = columns
+    key, kind, payload, after, state, attempts, first_at, due_at, created_at, *end = columns
     effect = Effect(key, kind, json.loads(payload), after)
-    return Row(effect, first_at, due_at, Told(state, json.loads(receipt), reason, attempts))
+    told = Told(state, json.loads(end[0]), end[1], attempts)
+    return Row(effect, first_at, due_at, created_at, told)

@@ -130,6 +130,39 @@ async def test_a_look_that_the_machine_held_up_makes_no_second_attempt(
     assert await world.outbox.state_of("a") == before
 
 
+async def test_what_is_asked_for_anew_is_not_done_as_it_was_read_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was given up, and goes out under the same key with other words."""
+    held, slow, read = asyncio.Event(), asyncio.Event(), world.store.read
+
+    async def late(query: Callable[[Any], Any]) -> Any:
+        found = await read(query)
+        if not slow.is_set():
+            slow.set()
+            await held.wait()
+        return found
+
+    world.sender.plan = {"a": [Never("it is gone")]}
+    await world.add(Effect("a", "post", {"text": "old"}))
+    monkeypatch.setattr(world.store, "read", late)
+    kind = world.outbox._kinds["post"]
+    first = asyncio.create_task(world.outbox._begin_due(kind))
+    await slow.wait()
+    await world.outbox._begin_due(kind)
+    await asyncio.gather(*kind.in_hand.values())
+    await world.store.write(lambda db: db.conn.execute("DELETE FROM outbox").rowcount)
+    await world.add(Effect("a", "post", {"text": "new"}))
+    held.set()
+    await first
+    await asyncio.gather(*kind.in_hand.values())
+    assert world.sender.tried == ["a"]
+    await world.outbox._begin_due(kind)
+    await asyncio.gather(*kind.in_hand.values())
+    told = await world.outbox.state_of("a")
+    assert told is not None and told.receipt["text"] == "new"
+
+
 async def test_while_it_cannot_be_looked_for_there_is_no_other_attempt(world: World) -> None:
     world.sender.plan = {"a": ["reset after"]}
     world.sender.blind = 3
