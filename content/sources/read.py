@@ -73,6 +73,7 @@ def parse_file(content: bytes, place: Place) -> Parsed:
 
 def scan_directory(directory: Path, source: str, site_url: str, cache: Cache) -> Scan:
     """Every article of ``directory``. Raises ``Refusal`` where nothing can be read at all."""
+    recent = time.time_ns() - RACY_NS  # now, as no file is read before: reading them all takes long
     listing = list_articles(directory)
     fresh: dict[str, tuple[tuple[int, int, int], Parsed]] = {}
     for seen in listing.files:
@@ -84,7 +85,6 @@ def scan_directory(directory: Path, source: str, site_url: str, cache: Cache) ->
     there = fresh.keys() | {problem.where for problem in refused}
     cache.good = {where: entry for where, entry in cache.good.items() if where in there}
     cache.good |= {where: one.entry for where, (_, one) in fresh.items() if one.entry}
-    recent = time.time_ns() - RACY_NS
     cache.parsed = {where: one for where, one in fresh.items() if one[0][0] < recent}
     broken = frozenset(there - {where for where, (_, one) in fresh.items() if one.entry})
     problems = (problem for _, one in fresh.values() for problem in one.problems)

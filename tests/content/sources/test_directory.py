@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -130,11 +131,23 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert opened[2:] == ["two.md"] and changed.entries[1].article.summary == "changed"
 
 
-def test_a_file_written_a_moment_ago_is_not_taken_for_unchanged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reading_s", [0, 60])
+def test_a_file_written_a_moment_ago_is_not_taken_for_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading_s: int
+) -> None:
+    """Also where the look at all files takes longer than that moment."""
     cache = Cache()
     file = put(tmp_path, "a.md", "summary: old")
-    scan_directory(tmp_path, "s", SITE, cache)
     stamp = file.stat()
+    now = [stamp.st_mtime_ns]
+
+    def slowly(path: str) -> bytes:
+        now[0] += reading_s * 10**9
+        return read_head(path)
+
+    monkeypatch.setattr(read, "read_head", slowly)
+    monkeypatch.setattr(read, "time", SimpleNamespace(time_ns=lambda: now[0]))
+    scan_directory(tmp_path, "s", SITE, cache)
     file.write_text(file.read_text().replace("old", "new"))
     os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # as coarse clocks do
     scan = scan_directory(tmp_path, "s", SITE, cache)
