@@ -193,27 +193,28 @@ class Announcer:
 
     async def publish(self, short_key: str, by: str) -> str:
         """Announce it now; a sentence. Raises ``Refused``."""
-        record = self._known(short_key)
-        where = self._where.of_one(record.article.topic)
-        if record.article.state == "draft" or record.withdrawn:
-            raise Refused(DRAFT)
-        if not where.wants_github and not where.channels:
-            raise Refused(NOWHERE)
-        await self._decide(record, "waiting", by)
+        async with self._taking:  # a look at the sources may be withdrawing it just now
+            record = self._known(short_key)
+            where = self._where.of_one(record.article.topic)
+            if record.article.state == "draft" or record.withdrawn:
+                raise Refused(DRAFT)
+            if not where.wants_github and not where.channels:
+                raise Refused(NOWHERE)
+            await self._decide(record, "waiting", by)
         posts = " and ".join(going(where, targets(record, where)))
         return f"It is being announced: {posts}. /announce shows how it stands."
 
     async def skip(self, short_key: str, by: str) -> str:
         """Never announce it; a sentence. Raises ``Refused``."""
-        await self._decide(self._known(short_key), "skipped", by)
+        async with self._taking:
+            await self._decide(self._known(short_key), "skipped", by)
         return "Skipped: it is not announced unless somebody publishes it here."
 
     async def _decide(self, record: Record, state: Standing, by: str) -> None:
-        async with self._taking:
-            decided = await self._store.write(lambda db: book.decide(db, record.short, state, by))
-            if decided is None:
-                raise Refused("It is announced already.")
-            self._shelf.hold({decided.short: decided})
+        decided = await self._store.write(lambda db: book.decide(db, record.short, state, by))
+        if decided is None:
+            raise Refused("It is announced already.")
+        self._shelf.hold({decided.short: decided})
         self.wake()
 
     def _known(self, short_key: str) -> Record:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.effects import Told
 from bot.integrations.announcing import service
+from bot.integrations.announcing.diff import compare
 from bot.integrations.announcing.plan import targets
 from bot.integrations.announcing.preview import said
 from bot.integrations.announcing.records import Record
@@ -62,6 +66,30 @@ async def test_an_old_article_is_published_by_hand_once(tmp_path: Path, rules: R
     body = without_links(str(edit.payload["body"]))
     assert body.startswith(without_links(github_markdown(shown.discussion, "")))
     assert "Discord" in body
+
+
+async def test_an_article_that_is_being_withdrawn_is_not_said_to_be_announced(
+    tmp_path: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A maintainer presses Publish while the look that finds it gone is still comparing."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        return compare(*given)
+
+    async with world(tmp_path / "a.sqlite", rules=rules) as there:
+        await there.look(article("one"), article("two"), article("three"))
+        monkeypatch.setattr(service, "compare", slow)
+        looking = asyncio.create_task(there.look(article("two"), article("three")))
+        assert await asyncio.to_thread(begun.wait, 30)
+        press = asyncio.create_task(there.announcer.publish(article("one").short_key, "42"))
+        await asyncio.sleep(0)
+        go_on.set()
+        await looking
+        with pytest.raises(Refused, match="draft"):
+            await press
 
 
 def without_links(text: str) -> str:
