@@ -10,6 +10,7 @@ from compute.bench.result import BenchResult, Compiled
 
 MOST_ROWS = 12
 MOST_SAID = 4
+MOST_NAMES = 20
 MOST_LABEL = 15  # letters: what the numbers leave of the 36 that a phone shows
 
 
@@ -63,6 +64,8 @@ def _table(title: str, kernels: Sequence[Compiled]) -> Table:
         )
         for label, kernel in zip(labels, shown, strict=True)
     )
+    if len(names) > max(map(len, labels)):  # a phone would cut it there
+        title, names = f"{title} \N{MIDDLE DOT} {names}", ""
     columns = (names, "reg", "KiB", *(("sp",) if spills else ()), "16B", "occ%")
     return Table(columns, rows, title=title)
 
@@ -81,7 +84,7 @@ def _variants(kernels: Sequence[Compiled]) -> tuple[str, list[str]]:
     labels = ["/".join(one[name] for name in told if one.get(name)) for one in settings]
     only = kernels[0].kernel.removesuffix("_kernel")
     names = "/".join(name for name in told if name != "kernel")
-    return _short(names), [_short(label or only) for label in labels]
+    return names[:MOST_NAMES], [_short(label or only) for label in labels]
 
 
 def _settings(kernel: Compiled) -> dict[str, str]:
