@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.community.words import ChannelPurpose, ChannelSetting, RolePurpose
 from bot.effects import Told
@@ -24,10 +24,14 @@ from content.library import Library
 from content.site import load_site
 from content.sources.article import Article, Problem, short_key
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 SOURCE = "posts"
 GUILD = "1"
 NEWS, FORUM, MODS = "100", "200", "900"
 GRACE_S = 0.3
+QUIET_STEPS = 7  # of 0.05 s each, longer where the disk is slow
 KINDS = (
     "github.discussion", "github.edit", "github.label", "discord.post", "discord.edit",
     "discord.crosspost", "discord.thread",
@@ -223,18 +227,27 @@ class World:
 
     async def until(self, true: Callable[[], bool], what: str = "") -> None:
         """Wait for a state."""
-        for _ in range(1500):
+        for _ in range(6000):
             if true():
                 return
             await asyncio.sleep(0.01)
         raise AssertionError(f"{what or 'it'} did not come: {self.outside.done_keys()}")
 
     async def quiet(self) -> None:
-        """Until nothing more is done."""
-        before = -1
-        while before != len(self.outside.done):
+        """Until nothing more is done, however slow the disk: a step of the bot's is something
+        read, then something written, and here what was to be written before is waited for.
+        """
+        before, still = -1, 0
+        while still < QUIET_STEPS:
+            await asyncio.sleep(0.05)
+            await self.store.read(_nothing)
+            await self.store.write(_nothing)
+            still = still + 1 if before == len(self.outside.done) else 0
             before = len(self.outside.done)
-            await asyncio.sleep(0.35)
+
+
+def _nothing(db: Database) -> None:
+    """Takes its turn at the store."""
 
 
 @asynccontextmanager
