@@ -108,6 +108,8 @@ class JobRun:
             elif holding.done():
                 return await self._not_ours(holding)
             else:
+                # First, so that an end that was stored unconfirmed is not written over.
+                await ended(recording)
                 return await self._hand_back("its end could not be recorded in time")
         except Lost:
             return LOST
