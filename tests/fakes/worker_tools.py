@@ -52,6 +52,17 @@ async def sleeper(request: Asked, ctx: Context) -> Told:
     return Told(pid=os.getpid(), text="slept")
 
 
+async def relay(request: Asked, ctx: Context) -> Told:
+    """Write the pid to ``path``; the ``size``-th run that does so is done at once, the others hang:
+    none ends too early on a busy machine, and the last is not lost for having taken long.
+    """
+    with open(request.path, "a", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+    if len(Path(request.path).read_text("ascii").split()) < request.size:
+        await asyncio.sleep(600)
+    return Told(pid=os.getpid(), text="done")
+
+
 async def hog(request: Asked, ctx: Context) -> Told:
     """Take memory, a MiB at a time, at once or with ``seconds`` between."""
     held = []
@@ -204,8 +215,8 @@ def _link(fd: str) -> str:
 
 
 RUNS: tuple[Run, ...] = (
-    null, sleeper, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver, raiser,
-    refuser, brood, bomb, talker, flooder, spiller, maker, chatter, environ,
+    null, sleeper, relay, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver,
+    raiser, refuser, brood, bomb, talker, flooder, spiller, maker, chatter, environ,
 )  # fmt: skip
 NAMES = tuple(run.__name__ for run in RUNS)
 

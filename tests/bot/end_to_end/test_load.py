@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -29,6 +30,7 @@ KNOWN = {shot.command for shot in ASKED}
 DELIVERIES = 100
 HANGS_S = 3.0
 LONGEST_S = 120.0
+ACK_MS = 3_000.0  # Discord waits that long; a machine that stands still fails a few, not half
 
 
 @pytest.fixture
@@ -81,6 +83,7 @@ async def test_200_articles_at_once_keep_githubs_pace_and_members_are_answered(
     for call in refused:
         assert min(c.at for c in github.calls if c.at > call.ended) - call.ended >= 1.0
     assert answers.late == 0 and len(answers.ack_ms) == answers.sent
+    assert median(answers.ack_ms) < ACK_MS
     print(  # noqa: T201 -- the figures
         f"\n{ARTICLES} articles in {took_s:.1f} s, {len(github.mutations)} changes on GitHub, "
           f"at least {min(github.gaps_s) * 1e3:.1f} ms apart; "

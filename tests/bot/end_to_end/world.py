@@ -27,6 +27,7 @@ from tests.fakes.discord.world import ANNOUNCEMENT, FORUM, TEXT
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github.world import Discussion
 
+ACK_S = 20.0  # Discord gives 3 s, for which a busy machine may stand still
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a webhook's secret"
 MARKER = re.compile(r"<!-- k2c:post key=([A-Za-z0-9_-]{22}) -->")
@@ -216,7 +217,7 @@ class House:
 async def a_house(folder: Path) -> AsyncIterator[House]:
     """Everything but the bot; what is left of it is killed in the end."""
     home = GuildSpec("home", channels=dict(PLACES), threads={})
-    async with FakeDiscord((home,)) as discord, FakeGitHub() as github:
+    async with FakeDiscord((home,), ack_deadline_s=ACK_S) as discord, FakeGitHub() as github:
         house = House(discord, github, folder)
         discord.home.channel("forum").extra["available_tags"] = []
         try:

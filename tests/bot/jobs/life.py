@@ -1,7 +1,7 @@
 """The bot's side of the queue as a process of its own, to be killed at any moment.
 
-``python -m tests.bot.jobs.life FOLDER TOKEN``: each line it is given is a run to ask for, as JSON
-(tool, user, asked); each line it says is ``kept ID``, once that run is on disk.
+``python -m tests.bot.jobs.life FOLDER TOKEN TIMING``: each line it is given is a run to ask for,
+as JSON (tool, user, asked); each line it says is ``kept ID``, once that run is on disk.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from compute.broker.access import Access
+from compute.jobs.subjects import Timing
 from tests.bot.jobs.parts import Bot
 from tests.fakes.workers import FAST, ROOT
 
@@ -53,11 +55,12 @@ class BotProcess:
 
 @asynccontextmanager
 async def bot_process(
-    folder: Path, access: Access, kept: set[str] | None = None
+    folder: Path, access: Access, kept: set[str] | None = None, timing: Timing = FAST
 ) -> AsyncIterator[BotProcess]:
     """A bot that is killed at the end of the block; the next one in ``folder`` goes on."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bot.jobs.life", str(folder), access.encode(),
+        json.dumps(asdict(timing)),
         cwd=ROOT, stdin=PIPE, stdout=PIPE,
     )  # fmt: skip
     bot = BotProcess(process, kept if kept is not None else set())
@@ -67,9 +70,9 @@ async def bot_process(
         await bot.kill()
 
 
-async def live(folder: Path, access: Access) -> None:
+async def live(folder: Path, access: Access, timing: Timing) -> None:
     """Take what is asked for until there is nothing more to read, then go on until killed."""
-    bot = Bot(folder, FAST)
+    bot = Bot(folder, timing)
     await bot.start(access)
     lines = asyncio.StreamReader(limit=2**20)
     loop = asyncio.get_running_loop()
@@ -88,4 +91,5 @@ async def _ask(bot: Bot, wanted: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(live(Path(sys.argv[1]), Access.decode(sys.argv[2])))
+    told = Timing(**json.loads(sys.argv[3]))
+    asyncio.run(live(Path(sys.argv[1]), Access.decode(sys.argv[2]), told))

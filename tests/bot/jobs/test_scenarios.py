@@ -35,7 +35,7 @@ async def test_a_killed_worker_is_followed_by_another(broker: Broker, tmp_path: 
     pids = tmp_path / "pids"
     async with running_bot(broker, tmp_path, FAST) as bot:
         box = await start_worker(broker.worker("box"), "box")
-        result_id = await bot.run("sleeper", seconds=3.0, path=str(pids))
+        result_id = await bot.run("relay", size=2, path=str(pids))
         await written(pids)
         await bot.until(result_id, "running")
         async with running_worker(broker.worker("other"), "other"):
@@ -50,15 +50,15 @@ async def test_a_killed_bot_is_followed_by_one_that_records_the_end_once(
     broker: Broker, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    async with running_worker(broker.worker("box"), "box") as box:
-        async with bot_process(tmp_path, broker.bot) as first:
+    async with running_worker(broker.worker("box"), "box", timing=PATIENT) as box:
+        async with bot_process(tmp_path, broker.bot, timing=PATIENT) as first:
             first.ask("sleeper", seconds=1.5, path=str(pids))
             await written(pids)
         [result_id] = first.kept
         await box.heard(": done")
-        async with running_bot(broker, tmp_path, FAST) as bot:
+        async with running_bot(broker, tmp_path, PATIENT) as bot:
             await recorded_once(bot, broker, result_id, 1)
-        async with running_bot(broker, tmp_path, FAST) as bot:
+        async with running_bot(broker, tmp_path, PATIENT) as bot:
             await recorded_once(bot, broker, result_id, 1)
     assert len(pids_in(pids)) == 1
 
@@ -89,7 +89,7 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_is_dead_before_the_nex
         proxied(broker.worker("box")) as (proxy, access),
         running_worker(access, "box"),
     ):
-        result_id = await bot.run("sleeper", seconds=5.0, path=str(pids))
+        result_id = await bot.run("relay", size=2, path=str(pids))
         [first] = await written(pids)
         async with running_worker(broker.worker("other"), "other"):
             proxy.cut()
@@ -122,7 +122,7 @@ async def test_a_worker_that_dies_with_a_forgotten_job_is_followed_by_another(
     pids = tmp_path / "pids"
     async with running_bot(broker, tmp_path, FAST) as bot:
         box = await start_worker(broker.worker("box"), "box")
-        result_id = await bot.run("sleeper", seconds=2.0, path=str(pids))
+        result_id = await bot.run("relay", size=2, path=str(pids))
         [first] = await written(pids)
         await bot.until(result_id, "running")
         async with running_worker(broker.worker("other"), "other"), broker.client() as client:
@@ -140,7 +140,7 @@ async def test_a_frozen_worker_that_wakes_records_nothing(broker: Broker, tmp_pa
         running_bot(broker, tmp_path, FAST) as bot,
         running_worker(broker.worker("box"), "box") as box,
     ):
-        result_id = await bot.run("sleeper", seconds=2.0, path=str(pids))
+        result_id = await bot.run("relay", size=2, path=str(pids))
         [first] = await written(pids)
         await bot.until(result_id, "running")
         box.send(signal.SIGSTOP)

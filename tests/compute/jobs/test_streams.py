@@ -68,4 +68,4 @@ async def test_one_workers_files_are_bounded(js: JetStreamContext) -> None:
     assert (await js.stream_info("OBJ_artefacts-box")).config.max_bytes == STORE_BYTES
     with pytest.raises(APIError, match="maximum"):
         for _ in range(STORE_BYTES // 500_000 + 2):
-            await js.publish("$O.artefacts-box.C.one", b"x" * 500_000)
+            await js.publish("$O.artefacts-box.C.one", b"x" * 500_000, timeout=60.0)

@@ -31,7 +31,7 @@ async def test_a_killed_worker_leaves_nothing_and_another_starts_its_job(
     broker: Broker, bot: BotHalf, tmp_path: Path
 ) -> None:
     box = await start_worker(broker.worker("box"), "box")
-    job = await bot.ask("sleeper", job_file(tmp_path) | {"seconds": 4})
+    job = await bot.ask("relay", {"size": 2, "path": str(tmp_path / "pids")})
     await bot.started(job)
     (pid,) = await written(tmp_path / "pids")
     processes = [pid, *box.below()]

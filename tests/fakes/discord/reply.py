@@ -138,7 +138,7 @@ class Reply:
         """Whom all messages of this interaction notified: user ids, role:<id>, everyone, here."""
         return set().union(*(step.pings for step in self.history))
 
-    async def edited(self, timeout: float = 5.0) -> Json:  # noqa: ASYNC109
+    async def edited(self, timeout: float = 30.0) -> Json:  # noqa: ASYNC109
         """Wait for an edit that no earlier call has returned, whoever made it."""
         await self._fake.wait_for(lambda: len(self._edits()) > self._edits_seen, timeout)
         self._edits_seen = len(self._edits())
@@ -154,7 +154,7 @@ class Reply:
         """Milliseconds from the dispatch to the first edit of the answer."""
         return (self._edits()[0].at_s - self.interaction.sent_s) * 1000
 
-    async def followed_up(self, count: int = 1, timeout: float = 5.0) -> Json:  # noqa: ASYNC109
+    async def followed_up(self, count: int = 1, timeout: float = 30.0) -> Json:  # noqa: ASYNC109
         """Wait until there are ``count`` follow-up messages and return the last."""
         await self._fake.wait_for(lambda: len(self.followups) >= count, timeout)
         return self.followups[count - 1]
@@ -162,7 +162,7 @@ class Reply:
     async def finished(
         self,
         predicate: Callable[[Reply], object] | None = None,
-        timeout: float = 10.0,  # noqa: ASYNC109
+        timeout: float = 60.0,  # noqa: ASYNC109
     ) -> Json:
         """Wait until ``predicate`` holds (default: no longer "thinking") and return the message."""
         done = predicate or (lambda reply: not reply.thinking)

@@ -245,7 +245,7 @@ class FakeDiscord:
             seen |= {"content": "", "embeds": [], "attachments": [], "components": []}
         return seen
 
-    async def ready(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def ready(self, timeout: float = 60.0) -> None:  # noqa: ASYNC109
         """Wait until a bot is connected and has got its guilds."""
         await self.wait_for(
             lambda: any(s.ready and s.socket and not s.dead for s in self.gateway.sessions), timeout

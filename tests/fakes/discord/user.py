@@ -59,7 +59,7 @@ class User:
         raw: bool = False,
         wait: bool = True,
         copies: int = 1,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
         **where: Unpack[Where],
     ) -> Reply:
         """Run ``/name``; ``"config channel"`` names a subcommand."""
@@ -80,7 +80,7 @@ class User:
         typed: str,
         *,
         others: Mapping[str, Any] | None = None,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
         **where: Unpack[Where],
     ) -> list[Json]:
         """Type ``typed`` into an option and return the suggestions."""
@@ -95,7 +95,7 @@ class User:
         *,
         others: Mapping[str, Any] | None = None,
         wait: bool = True,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
         **where: Unpack[Where],
     ) -> Reply:
         """Do as ``autocomplete`` does and return the whole Reply, with its ``ack_ms``."""
@@ -121,7 +121,7 @@ class User:
         message: Json,
         *,
         raw: bool = False,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
         **where: Unpack[Where],
     ) -> Reply:
         """Choose an app's entry in a message's menu; the bot then gets the whole message."""
@@ -140,7 +140,7 @@ class User:
         target: User,
         *,
         raw: bool = False,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
         **where: Unpack[Where],
     ) -> Reply:
         """Choose an app's entry in a user's menu."""
@@ -160,7 +160,7 @@ class User:
         *,
         wait: bool = True,
         copies: int = 1,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
     ) -> Reply:
         """Press the button with this label or custom id, as the message stands now."""
         stored = self._seen(message)
@@ -175,7 +175,7 @@ class User:
         values: list[Any],
         *,
         wait: bool = True,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
     ) -> Reply:
         """Choose in the menu with this placeholder or custom id, by label, value or object."""
         stored = self._seen(message)
@@ -193,7 +193,7 @@ class User:
         self,
         message: Json,
         custom_id: str,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
     ) -> Reply:
         """Press a button that the message does not have, as a crafted request would."""
         button = {"type": BUTTON, "custom_id": custom_id, "id": 1}
@@ -207,7 +207,7 @@ class User:
         *,
         on: Json | None = None,
         wait: bool = True,
-        timeout: float = 5.0,  # noqa: ASYNC109
+        timeout: float = 30.0,  # noqa: ASYNC109
     ) -> Reply:
         """Send a form; fields left out keep what they were shown with."""
         opener = modal.reply.interaction

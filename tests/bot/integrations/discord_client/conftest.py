@@ -31,6 +31,7 @@ from tests.fakes.discord import FakeDiscord
 from tests.fakes.jobs import FakeJobs
 
 LOOPBACK = ("127.0.0.1", "::1")
+PATIENCE_S = 20.0  # of the fake Discord, whose 3 s a busy machine may stand still for
 
 
 @dataclass
@@ -103,7 +104,7 @@ class World:
         bot = Bot(service, parts, running, outbox, delivering)
         try:
             if wait:
-                await asyncio.wait_for(service.ready.wait(), 10)
+                await asyncio.wait_for(service.ready.wait(), 60)
                 await self.fake.ready()
             yield bot
         finally:
@@ -159,7 +160,7 @@ async def world(
     caplog.set_level(logging.INFO)
     unhandled: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: unhandled.append(what))
-    async with FakeDiscord() as fake:
+    async with FakeDiscord(ack_deadline_s=PATIENCE_S) as fake:
         made = World(fake, tmp_path)
         gc.freeze()  # what was there before (Discord's schema) need not be searched for each test
         yield made
