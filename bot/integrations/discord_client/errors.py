@@ -31,7 +31,13 @@ async def guarded(reply: Reply, work: Awaitable[object]) -> None:
 
 
 async def explain(reply: Reply, error: Exception) -> None:
-    """Say that something failed, once, to its asker alone. Never raises."""
+    """Say that something failed, once, to its asker alone. Never raises.
+
+    What a shutdown did not wait for fails when it next speaks to Discord; the shutdown told of it.
+    """
+    if reply.interaction.client.is_closed():
+        log.info("interaction %d is left unfinished: %s", reply.interaction.id, error)
+        return
     ref = secrets.token_hex(3)
     known = isinstance(error, FORESEEN)
     log.log(

@@ -12,6 +12,7 @@ from discord.http import Route
 
 from bot.integrations.discord_client.bases import use_bases
 from bot.integrations.discord_client.client import DiscordRefused, K2CClient
+from bot.view import Chart
 from config.settings import load_settings
 from tests.bot.integrations.discord_client.conftest import World
 
@@ -112,6 +113,28 @@ async def test_a_shutdown_waits_for_no_answer_forever(
         await world.fake.user("alice").slash("pace", {"gpu": "h100"})
         await asyncio.wait_for(bot.service.close(), 2)
     assert "1 answers unfinished" in caplog.text
+
+
+async def test_what_a_shutdown_left_unfinished_is_no_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn, png = asyncio.Event(), world.charts.png
+
+    async def late(chart: Chart) -> bytes:
+        await drawn.wait()
+        return await png(chart)
+
+    monkeypatch.setattr("bot.integrations.discord_client.intake.SHUTDOWN_S", 0.05)
+    monkeypatch.setattr(world.charts, "png", late)
+    async with world.bot() as bot:
+        await world.fake.user("alice").slash("pace", {"gpu": "h100"})
+        client = bot.client
+        await bot.service.close()
+        drawn.set()
+        await asyncio.wait_for(client.intake._idle.wait(), 30)
+    assert "1 answers unfinished" in caplog.text
+    assert "is left unfinished: Session is closed" in caplog.text
+    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
 async def test_what_is_asked_during_a_shutdown_gets_a_sentence(world: World) -> None:
