@@ -107,7 +107,7 @@ async def test_a_run_whose_message_the_broker_forgot_is_not_started_beside_itsel
         running_bot(broker, tmp_path, FAST) as bot,
         running_worker(broker.worker("box"), "box"),
     ):
-        result_id = await bot.run("sleeper", seconds=3 * FAST.lease_s, path=str(pids))
+        result_id = await bot.run("sleeper", seconds=2 * FAST.lease_s, path=str(pids))
         await written(pids)
         await bot.until(result_id, "running")
         async with running_worker(broker.worker("other"), "other"), broker.client() as client:
