@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bot.integrations.discord_client import following
 from bot.outbox import Later, Never
 from bot.results import Deleter
+from bot.view import Chart
 from tests.bot.integrations.discord_client import pace
 from tests.bot.integrations.discord_client.conftest import World
 from tests.bot.integrations.discord_client.discussing import Posting
@@ -277,6 +279,33 @@ async def test_who_asked_and_who_posted_are_both_named(posting: Posting) -> None
         await linked(await sent(posting, first, "bob"))
         body = (await posting.github.took()).body
         assert "Asked by **Alice** in Discord, posted by **Bob**" in body
+
+
+async def test_a_link_that_comes_late_does_not_bring_a_deleted_answer_back(
+    posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its picture is drawn anew for the message with the link, and that takes long."""
+    begun, go_on, png = asyncio.Event(), asyncio.Event(), posting.world.charts.png
+
+    async def slow(chart: Chart) -> bytes:
+        begun.set()
+        await go_on.wait()
+        return await png(chart)
+
+    async with posting.bot():
+        first = await posting.asked()
+        monkeypatch.setattr(posting.world.charts, "png", slow)
+        await linked(await sent(posting, first))
+        await asyncio.wait_for(begun.wait(), 30)
+        details = await posting.member().click(first.message, "Assumptions")
+        await posting.member().click(details.message, "Delete this answer")
+        await first.finished(lambda r: "deleted" in r.text)
+        go_on.set()
+        assert posting.service is not None
+        async with asyncio.timeout(30):
+            while await posting.service.untold():  # noqa: ASYNC110 -- a row has no event
+                await asyncio.sleep(0.01)
+        assert "deleted" in first.text and first.files == {}
 
 
 async def test_who_deletes_a_posted_answer_is_told_that_its_discussion_stays(
