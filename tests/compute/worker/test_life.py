@@ -14,30 +14,31 @@ from compute.worker.watch import runs
 from tests.compute.worker.bot import BotHalf, bot_of
 from tests.compute.worker.processes import gone, written
 from tests.fakes.broker import Broker
-from tests.fakes.workers import FAST, H100, running_worker, start_worker
+from tests.fakes.workers import H100, PATIENT, running_worker, start_worker
 
 pytestmark = pytest.mark.slow
 
 
 async def test_a_stopped_worker_hands_its_job_to_another_at_once(
-    broker: Broker, bot: BotHalf, tmp_path: Path
+    broker: Broker, tmp_path: Path
 ) -> None:
-    box = await start_worker(broker.worker("box"), "box")
-    job = await bot.ask("stubborn", {"seconds": 60, "path": str(tmp_path / "pids")})
-    (pid,) = await written(tmp_path / "pids")
-    await bot.started(job)
-    async with running_worker(broker.worker("other"), "other"):
-        box.send(signal.SIGTERM)
-        stopped_s = time.monotonic()
-        second = await bot.started(job, attempt=2)
-        assert time.monotonic() - stopped_s < FAST.drop_s  # not for want of a lease
-        assert second.worker == "other"
-        assert not runs(pid)
-        assert await box.end() == 0
-        await box.heard(f"{job.id[:6]}: handed back: the worker is stopping")
-        await box.heard("worker box: ended")
-        assert any("box gave it back" in state.words for state in bot.states[job.id])
-        await bot.cancel(job, "other")
+    async with bot_of(broker, "box", "other", timing=PATIENT) as bot:
+        box = await start_worker(broker.worker("box"), "box", timing=PATIENT)
+        job = await bot.ask("stubborn", {"seconds": 60, "path": str(tmp_path / "pids")})
+        (pid,) = await written(tmp_path / "pids")
+        await bot.started(job)
+        async with running_worker(broker.worker("other"), "other", timing=PATIENT):
+            box.send(signal.SIGTERM)
+            stopped_s = time.monotonic()
+            second = await bot.started(job, attempt=2)
+            assert time.monotonic() - stopped_s < PATIENT.drop_s  # not for want of a lease
+            assert second.worker == "other"
+            assert not runs(pid)
+            assert await box.end() == 0
+            await box.heard(f"{job.id[:6]}: handed back: the worker is stopping")
+            await box.heard("worker box: ended")
+            assert any("box gave it back" in state.words for state in bot.states[job.id])
+            await bot.cancel(job, "other")
 
 
 async def test_an_interrupted_worker_leaves_no_process_and_no_card(

@@ -120,10 +120,11 @@ async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
         assert len(bot.ends(job)) == 1
 
 
-async def test_a_job_that_ends_while_the_broker_is_away_is_recorded_once(
-    broker: Broker, bot: BotHalf
-) -> None:
-    async with running_worker(broker.worker("box"), "box") as box:
+async def test_a_job_that_ends_while_the_broker_is_away_is_recorded_once(broker: Broker) -> None:
+    async with (
+        bot_of(broker, "box", timing=PATIENT) as bot,
+        running_worker(broker.worker("box"), "box", timing=PATIENT) as box,
+    ):
         job = await bot.ask("sleeper", {"seconds": SHORT})
         await bot.started(job)
         broker.kill()
@@ -131,7 +132,7 @@ async def test_a_job_that_ends_while_the_broker_is_away_is_recorded_once(
         await asyncio.to_thread(broker.start)
         end = await bot.end(job)
         await box.heard(f"{job.id[:6]}: done")
-    assert (end.phase, len(bot.ends(job))) == ("done", 1)
+        assert (end.phase, len(bot.ends(job))) == ("done", 1)
 
 
 async def test_with_the_network_cut_the_old_run_is_dead_before_the_new_one_starts(
