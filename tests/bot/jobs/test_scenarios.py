@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.fakes.workers import FAST, PATIENT, running_worker, start_worker
 
 pytestmark = pytest.mark.slow
 
+HELD = replace(FAST, lease_s=6.0)  # a lease to be kept, on a machine that stands still
 LONG = 60.0  # a run that only ends by being ended
 
 
@@ -104,13 +106,14 @@ async def test_a_run_whose_message_the_broker_forgot_is_not_started_beside_itsel
 ) -> None:
     pids = tmp_path / "pids"
     async with (
-        running_bot(broker, tmp_path, FAST) as bot,
-        running_worker(broker.worker("box"), "box"),
+        running_bot(broker, tmp_path, HELD) as bot,
+        running_worker(broker.worker("box"), "box", timing=HELD),
     ):
-        result_id = await bot.run("sleeper", seconds=2 * FAST.lease_s, path=str(pids))
+        result_id = await bot.run("sleeper", seconds=1.5 * HELD.lease_s, path=str(pids))
         await written(pids)
         await bot.until(result_id, "running")
-        async with running_worker(broker.worker("other"), "other"), broker.client() as client:
+        other = running_worker(broker.worker("other"), "other", timing=HELD)
+        async with other, broker.client() as client:
             await client.jetstream().purge_stream("JOBS")
             await recorded_once(bot, broker, result_id, 1)
     assert len(pids_in(pids)) == 1
