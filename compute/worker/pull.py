@@ -58,6 +58,7 @@ class Puller:
         self._open: dict[str, tuple[str, float]] = {}  # reply subject -> lane, when asked
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self._unanswered: set[str] = set()
+        self._heard: set[str] = set()  # lanes that answered over this connection: they are ours
         self._connection = 0  # how often it was made anew
         self._rung: set[str] = set()
         self._bell = asyncio.Event()
@@ -113,6 +114,7 @@ class Puller:
             return None  # the library would send it later, when nobody waits for the answer
         if self._connection != self._client.stats["reconnects"]:
             self._open.clear()  # what was asked on a lost connection is never answered
+            self._heard.clear()
             self._connection = self._client.stats["reconnects"]
         self._asked += 1
         reply = f"{self._inbox}.{self._asked}"
@@ -135,22 +137,26 @@ class Puller:
         if message.subject.startswith(self._inbox):
             lane, _ = self._open.pop(message.subject, ("", 0.0))
             self._unanswered.discard(lane)
+            self._heard.add(lane)
             if (message.headers or {}).get("Status") == NOBODY:
                 self._exist.discard(lane)
             return None
         lane = message.subject.split(".")[1]
+        self._heard.add(lane)
         # Of several pulls that it may answer the oldest: the lease must not begin too late.
         reply = next((r for r, asked in self._open.items() if asked[0] == lane), "")
         _, since_s = self._open.pop(reply, ("", now_s()))
         return Delivery(message, since_s)
 
     async def _unheard(self, lane: str, reply: str) -> None:
-        """No answer: the server is away, or, the second time in a row, this lane is not for us."""
+        """No answer: the server is away, its disk is slow, or, where a lane never answered and does
+        not the second time in a row, it is not for us.
+        """
         try:
             await self._client.flush(1)
         except (Error, TimeoutError, OSError):
             return
-        if self._connection != self._client.stats["reconnects"]:
+        if self._connection != self._client.stats["reconnects"] or lane in self._heard:
             return
         if lane not in self._unanswered:
             self._unanswered.add(lane)
