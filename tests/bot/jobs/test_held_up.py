@@ -73,8 +73,14 @@ async def test_a_run_that_is_cancelled_while_it_is_queued_again_is_over(
             await bot.until(result_id, "running")
         await alice.leave()
         await until(lambda: not bot.jobs._desk.presence.online("alice"))
-    run, slow = the_run(bot), threading.Event()
-    waiting = bot.store.write(lambda db: slow.wait(WAIT_S))
+    run, begun, slow = the_run(bot), threading.Event(), threading.Event()
+
+    def hold(db: object) -> None:
+        begun.set()
+        slow.wait(WAIT_S)
+
+    waiting = bot.store.write(hold)
+    await until(begun.is_set)  # else the disk takes what comes next along with it
     again = asyncio.create_task(bot.jobs._auditor._resubmit(run, "a test"))
     await until(lambda: run.settled)
     ending = asyncio.create_task(bot.cancel(result_id))

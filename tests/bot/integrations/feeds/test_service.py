@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.integrations.feeds import readers
 from bot.integrations.feeds.polled import Polled
 from bot.integrations.feeds.service import Sources
 from bot.store import Store
@@ -14,6 +16,7 @@ from config.settings import Settings, load_settings
 from content.library import Library
 from tests.bot.integrations.feeds.web import Web
 
+WAIT_S = 20.0
 FIELDS = "<link>https://mlsystems.dev/blog/{0}</link><guid isPermaLink='false'>urn:{0}</guid>"
 DAY = "<pubDate>{1:02d} Nov 2026 10:00:00 GMT</pubDate>"
 ITEM = f"<item><title>{{0}}</title>{FIELDS}{DAY}</item>"
@@ -284,15 +287,29 @@ async def test_no_sources_are_no_articles(store: Store) -> None:
     assert polled == Polled()
 
 
-async def test_looking_does_not_hold_up_the_loop(store: Store, tmp_path: Path) -> None:
-    for number in range(300):
-        put(tmp_path, f"a{number}", "topicId: rag\ntags: [x, y]")
-    sources, ticks = Sources(settings(tmp_path), store, Library()), 0
+@pytest.mark.parametrize("step", ["scan_directory", "scan_feed", "replace"])
+async def test_looking_does_not_hold_up_the_loop(
+    site: Web, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Each long step ends only once the loop has turned since it began."""
+    put(tmp_path, "moe")
+    library, begun, turned = Library(), threading.Event(), threading.Event()
+    owner: Any = library if step == "replace" else readers
+    whole = getattr(owner, step)
+
+    def waits(*given: Any) -> Any:
+        begun.set()
+        assert turned.wait(WAIT_S)
+        return whole(*given)
+
+    monkeypatch.setattr(owner, step, waits)
+    sources = Sources(settings(tmp_path, site.serve("/feed", rss(item("fp8")))), store, library)
     look = asyncio.create_task(sources.poll())
-    while not look.done():
-        await asyncio.sleep(0.001)
-        ticks += 1
-    assert len((await look).articles) == 300 and ticks > 10
+    async with asyncio.timeout(WAIT_S):
+        while not begun.is_set():  # noqa: ASYNC110 -- a thread sets it
+            await asyncio.sleep(0.001)
+    turned.set()
+    assert titles(await look) == ["moe", "fp8"] and len(library.all()) == 2
 
 
 async def test_what_of_a_source_cannot_be_kept_stops_no_other(
