@@ -59,6 +59,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         jobs = Jobs(store, policy, data_dir=tmp_path, tools=[command.tool], timing=FAST)
         await jobs.start(broker.bot)
         stack.push_async_callback(jobs.close)
+        await until(lambda: bool(jobs.counters()["queue_up"]))
         results = Results(store)
         runner = Runner(results, sample.PlainContext(), retention_days=1, jobs=jobs)
         services = Services(

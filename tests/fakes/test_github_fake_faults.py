@@ -59,6 +59,7 @@ async def test_a_timeout_hangs_until_the_client_gives_up(github: FakeGitHub, app
             await away(create, hub, github)
         await github.wait_for(lambda: github.calls[0].ended)
         assert github.calls[0].status == 0 and len(github.discussions) == applied
+    with client(github) as hub:
         await away(create, hub, github)
     assert github.most_in_flight_mutations == 1
 
