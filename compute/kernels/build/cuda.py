@@ -224,14 +224,27 @@ def _loaded(
 ) -> Any:
     import torch
 
-    core = _core()
     major, minor = torch.cuda.get_device_capability(device)
     binary = kernel.binary(major * 10 + minor, *template)
     _make_current(device)
-    loaded = core.ObjectCode.from_cubin(binary.cubin).get_kernel(binary.symbol)
+    loaded = _load(binary)
     if shared_bytes > 48 * 1024:
         _allow_shared(loaded, device, shared_bytes)
     return loaded
+
+
+def _load(binary: Binary) -> Any:
+    """The driver's handle. From the driver itself: a kernel of cuda.core shows it only since 0.6.
+    Raises ``RuntimeError`` where it refuses.
+    """
+    from cuda.bindings import driver
+
+    error, library = driver.cuLibraryLoadData(binary.cubin, [], [], 0, [], [], 0)
+    if not int(error):
+        error, kernel = driver.cuLibraryGetKernel(library, binary.symbol.encode())
+    if int(error):
+        raise RuntimeError(f"the driver refuses to load {binary.symbol}: {error.name}")
+    return kernel
 
 
 def _make_current(device: int) -> None:
@@ -250,9 +263,7 @@ def _allow_shared(kernel: Any, device: int, shared_bytes: int) -> None:
     from cuda.bindings import driver
 
     attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-    (error,) = driver.cuKernelSetAttribute(
-        attribute, shared_bytes, kernel.handle, driver.CUdevice(device)
-    )
+    (error,) = driver.cuKernelSetAttribute(attribute, shared_bytes, kernel, driver.CUdevice(device))
     if int(error):
         raise RuntimeError(f"this GPU gives no block {shared_bytes} bytes of shared memory")
 
@@ -273,7 +284,7 @@ def _enqueue(
     values = [_argument(a) for a in arguments]
     places = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
     (error,) = driver.cuLaunchKernel(
-        kernel.handle, *grid, threads, 1, 1, shared_bytes, stream, ctypes.addressof(places), 0
+        kernel, *grid, threads, 1, 1, shared_bytes, stream, ctypes.addressof(places), 0
     )
     if int(error):
         raise RuntimeError(f"the driver refuses to launch this kernel: {error.name}")

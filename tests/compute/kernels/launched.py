@@ -32,12 +32,22 @@ def play_a_gpu() -> None:
     cuda.current_stream = lambda device=None: SimpleNamespace(cuda_stream=STREAM)
 
 
+def play_an_old_cuda_core() -> None:
+    """Only what each one from 0.3 on has; its kernels, for one, have a ``handle`` since 0.6."""
+    from compute.kernels.build import cuda as build
+
+    core = build._core()
+    names = ("Device", "Program", "ProgramOptions")
+    vars(build)["_core"] = lambda: SimpleNamespace(**{name: getattr(core, name) for name in names})
+
+
 def main(shared_bytes: int) -> None:
     """Two launches of one kernel, the second in another thread."""
     from compute.kernels.build.cuda import CudaKernel
     from compute.kernels.build.tensor_maps import matrix_map
 
     play_a_gpu()
+    play_an_old_cuda_core()
     x, y = torch.zeros(100, 72, dtype=torch.bfloat16), torch.zeros(4)
     arguments = (
         matrix_map(x, 100, 70, 72, (64, 32)), y, ctypes.c_int(5), ctypes.c_longlong(-7),

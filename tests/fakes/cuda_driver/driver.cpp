@@ -11,7 +11,7 @@
 #define API extern "C" int
 
 namespace {
-constexpr int NOT_SUPPORTED = 801, INVALID_VALUE = 1, INVALID_CONTEXT = 201;
+constexpr int NOT_SUPPORTED = 801, INVALID_VALUE = 1, INVALID_IMAGE = 200, INVALID_CONTEXT = 201;
 int refuse() { return NOT_SUPPORTED; }
 void write_down(const std::string& line) {
   const char* path = std::getenv("FAKE_CUDA_LOG");
@@ -53,11 +53,12 @@ API cuCtxSetCurrent(void* to) { return current = to, 0; }
 API cuCtxGetDevice(int* device) { return *device = 0, current ? 0 : INVALID_CONTEXT; }
 API cuCtxPushCurrent(void* to) { return current = to, 0; }
 API cuCtxPopCurrent(void** to) { return *to = current, 0; }
-API cuLibraryLoadData(void** to, const void*, void*, void*, unsigned, void*, void*, unsigned) {
-  return *to = &library, 0;
+API cuLibraryLoadData(void** to, const void* code, void*, void*, unsigned, void*, void*, unsigned) {
+  return *to = &library, std::memcmp(code, "\x7f" "ELF", 4) ? INVALID_IMAGE : 0;
 }
 API cuLibraryUnload(void*) { return 0; }
-API cuLibraryGetKernel(void** to, void*, const char* name) {
+API cuLibraryGetKernel(void** to, void* from, const char* name) {
+  if (from != &library) return INVALID_VALUE;
   write_down("\"loaded\": \"" + std::string(name) + "\"");
   return *to = &kernel, 0;
 }
