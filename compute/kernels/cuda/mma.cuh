@@ -36,12 +36,19 @@ __device__ __forceinline__ void load_rows(T* to, const T* from, i64 stride, int 
   }
 }
 
+// SHORT_SUMS: what is added up inside of the tensor cores keeps 13 bits of mantissa.
 template <class T> struct Mma {
+  static constexpr bool SHORT_SUMS = false;
   static __device__ __forceinline__ void add(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     mma16<T>(c, a, b0, b1);
   }
 };
 template <> struct Mma<__nv_fp8_e4m3> {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 890
+  static constexpr bool SHORT_SUMS = true;
+#else
+  static constexpr bool SHORT_SUMS = false;  // sm_90 and sm_100 widen fp8 to fp16 first
+#endif
   static __device__ __forceinline__ void add(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     mma32_e4m3(c, a, b0, b1);
   }

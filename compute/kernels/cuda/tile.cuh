@@ -36,6 +36,7 @@ template <class P, class T = typename P::T> struct Product {
         for (int e = 0; e < 4; e++) c[i][j][e] = 0.0f;
   }
   __device__ __forceinline__ void add(const T* a, const T* b) {
+    if constexpr (Mma<T>::SHORT_SUMS) return add_apart(a, b);
 #pragma unroll
     for (int k = 0; k < P::BK; k += STEP) {
       u32 left[I][4], right[J / 2][4];
@@ -50,6 +51,35 @@ template <class P, class T = typename P::T> struct Product {
 #pragma unroll
         for (int j = 0; j < J; j++)
           Mma<T>::add(c[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
+    }
+  }
+  // The same through sums of these BK products alone, which go into fp32: in sums of thousands
+  // every step would cut off more.
+  __device__ __forceinline__ void add_apart(const T* a, const T* b) {
+    constexpr int STEPS = P::BK / STEP;
+    u32 left[STEPS][I][4];
+#pragma unroll
+    for (int s = 0; s < STEPS; s++)
+#pragma unroll
+      for (int i = 0; i < I; i++)
+        load_left<P::A_STRIDE, P::A_K>(left[s][i], a, warp_m() + 16 * i, s * STEP);
+#pragma unroll
+    for (int j = 0; j < J; j += 2) {
+      u32 right[STEPS][4];
+#pragma unroll
+      for (int s = 0; s < STEPS; s++)
+        load_right<P::B_STRIDE, P::B_K>(right[s], b, s * STEP, warp_n() + 8 * j);
+#pragma unroll
+      for (int i = 0; i < I; i++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          float part[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll
+          for (int s = 0; s < STEPS; s++)
+            Mma<T>::add(part, left[s][i], right[s][2 * half], right[s][2 * half + 1]);
+#pragma unroll
+          for (int e = 0; e < 4; e++) c[i][j + half][e] += part[e];
+        }
     }
   }
   // f(row, column, two neighbouring results, how many of them count) for all of this thread's.

@@ -95,7 +95,7 @@ class _Parser:
         if word == ".func":  # calls are refused, so nothing of it is kept
             self._skip()
             return
-        self.kernel = Kernel(self.tokens.take())
+        self.kernel = Kernel(self.tokens.take(), self.made.target)
         self._params()
         while self.tokens.peek() != "{":  # .maxntid and the like
             self.tokens.take()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.fakes.ptx import fragments
 from tests.fakes.ptx.fences import need_fence
-from tests.fakes.ptx.formats import SIZES, values
+from tests.fakes.ptx.formats import FP8, SIZES, fp8_sums, values
 from tests.fakes.ptx.memory import SHARED_BASE
 from tests.fakes.ptx.program import Immediate, Instruction, Register, Vector
 from tests.fakes.ptx.step import Step
@@ -84,7 +84,11 @@ class Product:
         right = self._operand(step, self.b, form.n, form.b_along_k, form.b)
         product = form.signs * (left @ right.T)
         before = self.after.result if self.after is not None else self.before
-        self.result = _summed(product, before, form.d)
+        if form.a in FP8 and form.d == "f32":
+            before = None if before is None else fp8_sums(before).view(np.uint32)
+            self.result = fp8_sums(_summed(product, before, form.d)).view(np.uint32)
+        else:
+            self.result = _summed(product, before, form.d)
         self.after = self.before = None
 
     def _operand(

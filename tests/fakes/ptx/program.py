@@ -116,9 +116,10 @@ class Param:
 
 @dataclass(slots=True)
 class Kernel:
-    """An entry. ``labels`` name places in ``body``."""
+    """An entry. ``labels`` name places in ``body``; ``target`` is its module's."""
 
     name: str
+    target: str = ""
     params: list[Param] = field(default_factory=list)
     registers: list[Register] = field(default_factory=list)
     variables: dict[str, Variable] = field(default_factory=dict)

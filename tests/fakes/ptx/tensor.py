@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.fakes.ptx import fragments
-from tests.fakes.ptx.formats import values
+from tests.fakes.ptx.formats import FP8, fp8_sums, values
 from tests.fakes.ptx.program import Instruction, Operand
 from tests.fakes.ptx.step import Step
 
@@ -44,6 +44,8 @@ def space_of(instruction: Instruction) -> str:
 
 # --- mma.sync ---------------------------------------------------------------------------------
 
+FP8_BY_WARPS = ("sm_89",)  # sm_90 and sm_100 widen fp8 to fp16 for mma.sync, whose sums are fp32
+
 
 def mma(step: Step, instruction: Instruction) -> None:
     """d = a b + c on 16 x K by K x 8: parts are mma.sync.aligned.shape.row.col.d.a.b.c."""
@@ -59,8 +61,11 @@ def mma(step: Step, instruction: Instruction) -> None:
     right = values(fragments.b_tile(words(step, b)), b_kind)
     if left.shape[2] != int(shape.split("k")[1]):
         raise ValueError(f"line {instruction.line}: {shape} with {left.shape[2]} values of K")
-    product = np.matmul(left, right.swapaxes(1, 2))
-    write_sums(step, d, d_kind, product, sums(step, c, c_kind))
+    product, before = np.matmul(left, right.swapaxes(1, 2)), sums(step, c, c_kind)
+    if a_kind in FP8 and d_kind == "f32" and step.kernel.target in FP8_BY_WARPS:
+        made = fp8_sums(product + fp8_sums(before))
+        product, before = made, np.zeros_like(made)
+    write_sums(step, d, d_kind, product, before)
 
 
 def sums(step: Step, operand: Operand, kind: str) -> Array:
