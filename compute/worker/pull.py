@@ -12,6 +12,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from compute.jobs.subjects import STREAM, Timing, bell, consumer_of
@@ -39,12 +40,36 @@ class Delivery:
         return self.message.metadata.num_delivered
 
 
-class Puller:
-    """``take`` gives a job or nothing, ``wait`` waits for a bell.
+class _Ear:
+    """A subscription for the answers to pulls, one open pull at a time.
 
-    Pulled messages keep the subject they were published on, so a plain request never sees them:
-    they arrive on a subscription of ours.
+    A pulled message keeps the subject it was published on: only the subscription it arrives on
+    tells which pull it answers, and so when its lease began at the earliest. A pull that got no
+    answer (its stream was lost, the server's disk is slow) keeps its ear; the next has another.
     """
+
+    def __init__(self, inbox: str, arrived: asyncio.Queue[tuple[_Ear, Msg]]) -> None:
+        self.inbox = inbox
+        self.lane = ""  # of the open pull
+        self.since_s = now_s()
+        self._arrived = arrived
+        self._subscription: Subscription | None = None
+
+    async def open(self, client: Client) -> None:
+        self._subscription = await client.subscribe(self.inbox, cb=self._hear)
+
+    async def _hear(self, message: Msg) -> None:
+        await self._arrived.put((self, message))
+
+    async def close(self) -> None:
+        """Hear no more."""
+        if self._subscription is not None:
+            with contextlib.suppress(Error):  # of a connection that is closed
+                await self._subscription.unsubscribe()
+
+
+class Puller:
+    """``take`` gives a job or nothing, ``wait`` waits for a bell."""
 
     def __init__(self, client: Client, lanes: Iterable[str], timing: Timing) -> None:
         self._client = client
@@ -53,10 +78,8 @@ class Puller:
         self._exist: set[str] = set()
         self._denied: dict[str, float] = {}
         self._looked_s = 0.0
-        self._inbox = client.new_inbox()
-        self._asked = 0
-        self._open: dict[str, tuple[str, float]] = {}  # reply subject -> lane, when asked
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[_Ear, Msg]] = asyncio.Queue()
+        self._ears: list[_Ear] = []  # the last is in use, the others wait for late answers
         self._unanswered: set[str] = set()
         self._heard: set[str] = set()  # lanes that answered over this connection: they are ours
         self._connection = 0  # how often it was made anew
@@ -65,7 +88,7 @@ class Puller:
 
     async def start(self) -> None:
         """Listen for answers and bells."""
-        await self._client.subscribe(f"{self._inbox}.*", cb=self._arrived.put)
+        await self._new_ear()
         await self._client.subscribe(bell("*"), cb=self._ring)
 
     @property
@@ -108,47 +131,58 @@ class Puller:
     async def _pull(self, lane: str) -> Delivery | None:
         """The answer to one pull, or a job that an earlier one brought too late to be seen."""
         while not self._arrived.empty():
-            if late := self._delivery(self._arrived.get_nowait()):
+            if late := self._delivery(*self._arrived.get_nowait()):
                 return late
         if not self._client.is_connected:
             return None  # the library would send it later, when nobody waits for the answer
-        if self._connection != self._client.stats["reconnects"]:
-            self._open.clear()  # what was asked on a lost connection is never answered
-            self._heard.clear()
-            self._connection = self._client.stats["reconnects"]
-        self._asked += 1
-        reply = f"{self._inbox}.{self._asked}"
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer_of(lane)}"
-        self._open[reply] = (lane, now_s())
         try:
-            await self._client.publish(subject, ONE, reply=reply)
+            ear = await self._free_ear()
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer_of(lane)}"
+            ear.lane, ear.since_s = lane, now_s()
+            await self._client.publish(subject, ONE, reply=ear.inbox)
             async with asyncio.timeout(ANSWER_S):
-                while reply in self._open:
-                    if found := self._delivery(await self._arrived.get()):
+                while ear.lane:
+                    if found := self._delivery(*await self._arrived.get()):
                         return found
         except TimeoutError:
-            await self._unheard(lane, reply)
+            await self._unheard(lane)
         except (Error, OSError):
-            self._open.pop(reply)
+            return None
         return None
 
-    def _delivery(self, message: Msg) -> Delivery | None:
+    async def _free_ear(self) -> _Ear:
+        """One on which no answer is awaited, made by this connection."""
+        if self._connection != self._client.stats["reconnects"]:
+            self._heard.clear()
+            self._connection = self._client.stats["reconnects"]
+        elif not self._ears[-1].lane:
+            return self._ears[-1]
+        return await self._new_ear()
+
+    async def _new_ear(self) -> _Ear:
+        """What the old ones may still bring is of use for one lease."""
+        until_s = now_s() - self._timing.lease_s
+        for old in [ear for ear in self._ears if ear.since_s < until_s]:
+            self._ears.remove(old)
+            await old.close()
+        ear = _Ear(self._client.new_inbox(), self._arrived)
+        await ear.open(self._client)
+        self._ears.append(ear)
+        return ear
+
+    def _delivery(self, ear: _Ear, message: Msg) -> Delivery | None:
         """The job in an answer; None where the answer is that there is none."""
-        if message.subject.startswith(self._inbox):
-            lane, _ = self._open.pop(message.subject, ("", 0.0))
+        lane, ear.lane = ear.lane, ""
+        if message.subject == ear.inbox:
             self._unanswered.discard(lane)
             self._heard.add(lane)
             if (message.headers or {}).get("Status") == NOBODY:
                 self._exist.discard(lane)
             return None
-        lane = message.subject.split(".")[1]
-        self._heard.add(lane)
-        # Of several pulls that it may answer the oldest: the lease must not begin too late.
-        reply = next((r for r, asked in self._open.items() if asked[0] == lane), "")
-        _, since_s = self._open.pop(reply, ("", now_s()))
-        return Delivery(message, since_s)
+        self._heard.add(message.subject.split(".")[1])
+        return Delivery(message, ear.since_s)
 
-    async def _unheard(self, lane: str, reply: str) -> None:
+    async def _unheard(self, lane: str) -> None:
         """No answer: the server is away, its disk is slow, or, where a lane never answered and does
         not the second time in a row, it is not for us.
         """
@@ -162,7 +196,6 @@ class Puller:
             self._unanswered.add(lane)
             return
         self._unanswered.discard(lane)
-        self._open.pop(reply, None)
         self._denied[lane] = now_s() + DENIED_S
         log.warning("the queue gives this worker no jobs of lane %s; is it allowed?", lane)
 
