@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,7 +122,16 @@ async def _run(command: Command, request: Request) -> Result:
     finally:
         await context.close()
         sys.stderr.write(CLEAR if slow else "")
+    if context.process_lost:
+        atexit.register(_leave)
     return result
+
+
+def _leave() -> None:
+    """End without what libraries do at the end: CUDA's waits for a kernel that hangs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 async def _report(fraction: float, words: str, partial: Result | None) -> None:

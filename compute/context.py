@@ -42,11 +42,18 @@ class LocalContext:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._running: dict[str, asyncio.Task[bytes]] = {}
         self.files: dict[str, bytes] = {}
+        self.process_lost = False
 
     @property
     def hub_endpoint(self) -> str:
         """Base URL of the Hugging Face hub, without a trailing slash."""
         return self._endpoint
+
+    def lose_process(self) -> None:
+        """Say that nothing more can be run in this process: its GPU takes no work from it, and may
+        be held by a kernel that never ends.
+        """
+        self.process_lost = True
 
     async def progress(self, fraction: float, words: str, partial: Result | None = None) -> None:
         """Pass on how far the work is."""

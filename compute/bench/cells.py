@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from compute.bench.checks import Right, Truth, Where, out_of_memory
-from compute.bench.device import Device
+from compute.bench.checks import Right, Truth, Where
+from compute.bench.device import Device, out_of_memory
 from compute.bench.inputs import InputSets
 from compute.bench.result import Row
 from compute.bench.timing import (
@@ -33,6 +33,8 @@ MOST_SETS = 64
 SETS_SHARE = 0.2  # of the memory
 LEAST_ROUNDS = 6  # two blocks of three
 MOST_WORDS = 200
+AFTER_LOSS = "not run: the GPU had stopped at {name}"
+IN_TURNS = "the GPU stopped while they were timed in turns"
 LATER_SHARE = 0.5  # of the first compilation: 20 s with torch's imports, then 5 to 10
 
 
@@ -107,13 +109,14 @@ class Contender:
 
 @dataclass(frozen=True)
 class Timed:
-    """A cell that was measured: its contenders, the copy timed beside them, and where a smaller
-    shape was checked.
+    """A cell that was measured: its contenders, the copy timed beside them, where a smaller shape
+    was checked, and why the device takes no more work, "" while it does.
     """
 
     contenders: Sequence[Contender]
     copied: Subject | None
     checked_at: str
+    lost: str = ""
 
     @property
     def compiling_s(self) -> float:
@@ -136,19 +139,37 @@ async def run_cell(
     truth = await _truth(cell, sets)
     began = cell.device.now_s()
     contenders = [Contender(i, cell.row(i)) for i in implementations]
+    at = "" if truth.at is None else "x".join(str(size) for size in truth.at.values())
     compile_s = cell.compile_s
     for contender in contenders:
-        await _prepare(contender, cell, sets, truth, compile_s, first_calls_s)
+        if lost := await _prepare(contender, cell, sets, truth, compile_s, first_calls_s):
+            return _lost(contenders, contender, at, lost)
         compile_s -= contender.compiling_s
     timed = [c for c in contenders if c.subject is not None]
     copied = copy(cell.moved_bytes, cell.device.kind) if timed else None
     if timed and copied is not None:
         spent_s = cell.device.now_s() - began - (cell.compile_s - compile_s)
         left_s = max(cell.budget_s - spent_s, cell.budget_s / 4)
-        await _time(cell, timed, copied, left_s)
-        await _check_again(cell, timed, truth)
-    at = "" if truth.at is None else "x".join(str(size) for size in truth.at.values())
+        try:
+            await _time(cell, timed, copied, left_s)
+        except Exception:
+            if not (lost := cell.device.lost()):
+                raise
+            return _lost(contenders, None, at, lost)
+        for contender in await _check_again(cell, timed, truth):
+            return replace(_lost(contenders, contender, at, cell.device.lost()), copied=copied)
     return Timed(contenders, copied, at)
+
+
+def _lost(contenders: Sequence[Contender], at: Contender | None, checked: str, why: str) -> Timed:
+    """No time counts but of those that were checked again. ``at`` is the one whose call the device
+    did not survive, None where they took turns.
+    """
+    said = IN_TURNS if at is None else AFTER_LOSS.format(name=at.implementation.name)
+    for contender in contenders:
+        if contender is not at and contender.after is None and not contender.row.why:
+            contender.out("skipped", said)
+    return Timed(contenders, None, checked, sentence(why))
 
 
 def _count(cell: Cell) -> int:
@@ -175,19 +196,15 @@ async def _prepare(
     truth: Truth,
     compile_s: float,
     first_calls_s: dict[str, float],
-) -> None:
-    """First call, check, and an estimate of one call; out where any of them says so."""
+) -> str:
+    """First call, check, and an estimate of one call; out where any of them says so. Returns why
+    the device takes no more work after it, "" where it does.
+    """
     from compute.kernels.plans.choosing import tuned_for
 
     made, backend = contender.implementation, contender.implementation.backend
-    if cell.dtype == "tf32" and backend not in ("torch", "torch.compile", "library"):
-        return contender.out("unsupported", "computes IEEE fp32; it has no TF32 form")
-    reason = made.unsupported(sets.sets[0], cell.device.kind)
-    if reason:
-        return contender.out("unsupported", reason)
-    expected_s = first_calls_s.get(backend, 0.0)
-    if made.name != BASELINE and expected_s > compile_s:
-        return contender.out("skipped", f"no time left: its first call may take {expected_s:.0f} s")
+    if _left_out(contender, cell, sets, compile_s, first_calls_s):
+        return ""
     await cell.say(f"{made.name} {cell.shape}")
     subject = Subject(made.name, lambda k: made(**sets.number(k)))
     try:
@@ -197,15 +214,39 @@ async def _prepare(
         contender.peak_bytes = cell.device.peak_bytes(lambda: subject.call(0))
         contender.right = truth.check(made)
     except Exception as error:  # whatever a kernel raises is its own fault, and said
-        return contender.out(*_fault(error))
+        contender.out(*_fault(error))
+        return cell.device.lost()
     if contender.right.why:
         contender.out("wrong", contender.right.why)
-        return None
+        return ""
     if cell.device.kind == "cuda":
         tuned = tuned_for(made.choice, cell.dims, cell.inputs_dtype)
         contender.row = contender.row.model_copy(update={"tuned": tuned})
     contender.subject = subject
-    return None
+    return ""
+
+
+def _left_out(
+    contender: Contender,
+    cell: Cell,
+    sets: InputSets,
+    compile_s: float,
+    first_calls_s: dict[str, float],
+) -> bool:
+    """Whether it has no first call, because it cannot or because of the time; its row says why."""
+    made, backend = contender.implementation, contender.implementation.backend
+    if cell.dtype == "tf32" and backend not in ("torch", "torch.compile", "library"):
+        contender.out("unsupported", "computes IEEE fp32; it has no TF32 form")
+        return True
+    if reason := made.unsupported(sets.sets[0], cell.device.kind):
+        contender.out("unsupported", reason)
+        return True
+    expected_s = first_calls_s.get(backend, 0.0)
+    # A backend that was not called yet is, whatever the others took: nobody knows how long it is.
+    if made.name != BASELINE and expected_s > max(compile_s, 0.0):
+        contender.out("skipped", f"no time left: its first call may take {expected_s:.0f} s")
+        return True
+    return False
 
 
 def _fault(error: Exception) -> tuple[Literal["wrong", "skipped"], str]:
@@ -266,8 +307,10 @@ def _replaying(replay: Callable[[], object]) -> Callable[[int], object]:
     return lambda _: replay()
 
 
-async def _check_again(cell: Cell, timed: Sequence[Contender], truth: Truth) -> None:
-    """On other values at the same addresses: a result that was kept somewhere is wrong now."""
+async def _check_again(cell: Cell, timed: Sequence[Contender], truth: Truth) -> Sequence[Contender]:
+    """On other values at the same addresses: a result that was kept somewhere is wrong now.
+    Returns the one that the device did not survive, if one was so.
+    """
     await cell.say(f"checking {cell.shape} again")
     truth.change()
     for contender in timed:
@@ -275,9 +318,12 @@ async def _check_again(cell: Cell, timed: Sequence[Contender], truth: Truth) -> 
             contender.after = truth.check(contender.implementation)
         except Exception as error:
             contender.out(*_fault(error))
+            if cell.device.lost():
+                return [contender]
             continue
         if contender.after.why:
             contender.out("wrong", f"on changed inputs, after its timing: {contender.after.why}")
+    return []
 
 
 def sentence(text: str) -> str:

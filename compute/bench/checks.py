@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compute.bench.device import out_of_memory
 from compute.bench.inputs import InputSets, copies, poison, same_inputs, shares_memory
 from compute.bench.shapes import smaller
 
@@ -97,12 +98,6 @@ def _manners(inputs: Inputs, before: Inputs, got: tuple[Any, ...]) -> str:
     if shares_memory(got, inputs):
         return "its result shares memory with an input"
     return ""
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Of the GPU or of the host, whichever way torch says it."""
-    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    return named or "can't allocate memory" in str(error)
 
 
 @dataclass(frozen=True)

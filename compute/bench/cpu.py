@@ -38,6 +38,10 @@ class CpuDevice:
     def synchronize(self) -> None:
         """Every call is done when it returns."""
 
+    def lost(self) -> str:
+        """A CPU goes on."""
+        return ""
+
     @cached_property
     def _buffer(self) -> Any:
         import torch

@@ -26,6 +26,14 @@ class Clocks:
     load: float | None = None
 
 
+# As torch's allocator of the host, CUDA, its driver and cuBLAS say it.
+NO_MEMORY = ("can't allocate memory", "out of memory", "error_out_of_memory", "status_alloc_failed")
+
+
+class Lost(Exception):
+    """The device takes no more work from this process; the message says why."""
+
+
 class Device(Protocol):
     """One GPU, or the CPU."""
 
@@ -40,7 +48,12 @@ class Device(Protocol):
         """Seconds between two marks; only after ``synchronize``."""
 
     def synchronize(self) -> None:
-        """Wait until everything enqueued is done."""
+        """Wait until everything enqueued is done. Raises ``Lost`` where that never comes."""
+
+    def lost(self) -> str:
+        """Why no more work is taken from this process, "" while it is: after an illegal address
+        or a trap in one kernel CUDA refuses every call until the process ends.
+        """
 
     def flush(self) -> None:
         """Empty the cache: write changing non-zero values over four times its size, then read
@@ -63,3 +76,9 @@ class Device(Protocol):
 
     def now_s(self) -> float:
         """The host's clock, in seconds."""
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Of the GPU or of the host, whichever library says it."""
+    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
+    return named or any(words in str(error).lower() for words in NO_MEMORY)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from compute.bench.device import Clocks
+from compute.bench.device import Clocks, Lost, out_of_memory
 from compute.bench.smi import read_clocks
 
 FACTOR = 4
@@ -15,6 +15,9 @@ LEAST_FLUSH = 64 * 2**20
 KEPT_SHARE = 0.9  # of free memory: the allocator and the driver keep some
 SPIN_TRIES = 3
 MOST_SPIN_S = 0.01
+HANG_S = 120.0  # of waiting for what is timed in drains of seconds; a float64 product takes ten
+BUSY_WAIT_S, POLL_S = 0.01, 2e-4
+HUNG = "its work was not done after {0:.0f} s: a kernel hangs"
 
 
 class CudaDevice:
@@ -34,6 +37,7 @@ class CudaDevice:
         self.uuid = f"GPU-{properties.uuid}"
         self.memory_bytes = int(KEPT_SHARE * torch.cuda.mem_get_info()[0])
         self._flushes = 0
+        self._lost = ""
 
     def mark(self) -> Any:
         """An event, recorded now."""
@@ -46,8 +50,35 @@ class CudaDevice:
         return float(start.elapsed_time(end)) / 1e3
 
     def synchronize(self) -> None:
-        """Wait for all streams: work on another one would not be seen by the events."""
+        """Wait for all streams: work on another one would not be seen by the events. Not without
+        end: a kernel that waits for itself would hold this process for ever.
+        """
+        if self._lost:
+            raise Lost(self._lost)
+        end = self._torch.cuda.Event()
+        end.record()
+        began = time.monotonic()
+        while not end.query():
+            waited_s = time.monotonic() - began
+            if waited_s > HANG_S:
+                self._lost = HUNG.format(HANG_S)
+                raise Lost(self._lost)
+            if waited_s > BUSY_WAIT_S:
+                time.sleep(POLL_S)
         self._torch.cuda.synchronize()
+
+    def lost(self) -> str:
+        """What CUDA answers to a small piece of work, "" where it does it."""
+        if not self._lost:
+            try:
+                self._torch.ones(1, device="cuda")
+                self.synchronize()
+            except Lost:
+                pass
+            except Exception as error:
+                if not out_of_memory(error):
+                    self._lost = f"{type(error).__name__}: {error}"
+        return self._lost
 
     @cached_property
     def _buffer(self) -> Any:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from compute.bench.asked import Asked, room_gib
 from compute.bench.ceilings import COPY, Ceilings, copy_subject
-from compute.bench.cells import BASELINE, Cell, Method, run_cell
-from compute.bench.checks import checkable, out_of_memory
-from compute.bench.device import Device
+from compute.bench.cells import BASELINE, Cell, Method, Timed, run_cell, sentence
+from compute.bench.checks import checkable
+from compute.bench.device import Device, out_of_memory
 from compute.bench.index import Dims
 from compute.bench.inputs import InputSets
 from compute.bench.request import BenchRequest
@@ -44,6 +44,7 @@ class Found:
     ceilings: list[Ceiling] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    lost: str = ""  # why the device takes no more work from this process
 
 
 Say = Callable[[float, str, Found], Awaitable[None]]
@@ -77,7 +78,8 @@ class Measuring:
         for place, dims in enumerate(shapes):
             for number, cache in enumerate(caches, start=place * len(caches)):
                 await self._cell(dims, cache, number, total)
-            _forget()
+            if not self.found.lost:
+                _forget()
         return self.found
 
     async def _measure_ceilings(self) -> None:
@@ -126,6 +128,9 @@ class Measuring:
     async def _cell(self, dims: Dims, cache: str, number: int, total: int) -> None:
         left_s = self._ends_at - self._device.now_s()
         shape = self._asked.op.text(dims)
+        if self.found.lost:
+            self._leave_out(dims, "the GPU had stopped before")
+            return
         if left_s <= -GRACE_SHARE * self._request.budget_s:
             self._leave_out(dims, "the time was over: raise budget_s")
             return
@@ -147,20 +152,29 @@ class Measuring:
             say=say,
         )
         await self._tell(number / total, f"{number} of {total} shapes · {shape}")
-        copy_gbs = self.found.ceilings[0].value
-        peak = next((c.value for c in self.found.ceilings if c.kind != COPY), None)
-        try:
-            timed = await run_cell(
-                cell, wanted(self._operator, self._asked.only), self._first_s, copy_subject
-            )
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            self._leave_out(dims, "it does not fit into memory")
+        timed = await self._timed(cell)
+        if timed is None:
             return
         self._ends_at += timed.compiling_s
         self._compile_s -= timed.compiling_s
+        self.found.lost = timed.lost
+        copy_gbs = self.found.ceilings[0].value
+        peak = next((c.value for c in self.found.ceilings if c.kind != COPY), None)
         self.found.rows += rows_of(cell, timed, copy_gbs, peak)
+
+    async def _timed(self, cell: Cell) -> Timed | None:
+        """The cell, or None where it is left out with its reason: the rows of others stay."""
+        try:
+            return await run_cell(
+                cell, wanted(self._operator, self._asked.only), self._first_s, copy_subject
+            )
+        except Exception as error:
+            self.found.lost = self._device.lost()
+            if not self.found.lost and not out_of_memory(error):
+                raise
+            reason = self.found.lost or "it does not fit into memory"
+            self._leave_out(cell.dims, sentence(reason))
+            return None
 
     def _leave_out(self, dims: Dims, reason: str) -> None:
         self.found.left_out.append(f"{self._asked.op.text(dims)}: {reason}.")

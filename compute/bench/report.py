@@ -44,7 +44,11 @@ def report_of(suite: str, results: Iterable[BenchResult]) -> Report:
         rows=tuple(row for result in done for row in result.rows),
         compiled=tuple(kernel for result in done for kernel in result.compiled),
         checked=tuple(check for result in done for check in result.checked),
-        left_out=tuple(f"{r.op} {text}" for r in done for text in r.left_out),
+        left_out=tuple(
+            f"{r.op} {text}"
+            for r in done
+            for text in (*r.left_out, *([f"the GPU stopped: {r.lost}"] if r.lost else []))
+        ),
     )
 
 

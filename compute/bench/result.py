@@ -151,8 +151,9 @@ class Implementation(Part):
 class BenchResult(Result):
     """Everything measured; ``complete`` is False while rows are still to come.
 
-    ``left_out``: shapes that were not measured, each with its reason. ``counts`` says in words
-    what is counted as work and as bytes; ``fixes`` offer the operator's other shapes.
+    ``left_out``: shapes that were not measured, each with its reason. ``lost``: why the GPU took
+    no more work before the end, "" where it did. ``counts`` says in words what is counted as work
+    and as bytes; ``fixes`` offer the operator's other shapes.
     """
 
     op: str
@@ -168,6 +169,7 @@ class BenchResult(Result):
     compiled_why: tuple[str, ...] = ()
     checked: tuple[Checked, ...] = ()
     left_out: tuple[str, ...] = ()
+    lost: str = ""
     implementations: tuple[Implementation, ...] = ()
     counts: tuple[str, ...] = ()
     headline: str = ""

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from compute.bench.apart import Apart
+from compute.bench.asked import BEYOND_S
+from compute.bench.card import held_card
 from compute.bench.goals import Goal, goals, judged
 from compute.bench.index import SHORT, SPELLINGS, Listed, listed
 from compute.bench.report import Report, report_of
@@ -57,6 +60,19 @@ class TerminalContext:
         self._out.flush()
         self._shown = max(self._shown, len(rows))
 
+    def end(self, result: BenchResult) -> None:
+        """What is left of an operator's result, and what it has no row of."""
+        self.rows(result.rows)
+        for text in result.left_out:
+            self.say(f"{result.op:22} left out: {text}")
+        if result.lost:
+            self.say(f"{result.op:22} the GPU stopped: {result.lost}")
+
+    def say(self, line: str) -> None:
+        """One line, at once."""
+        self._out.write(line + "\n")
+        self._out.flush()
+
     async def keep(self, name: str, media_type: str, content: bytes) -> None:
         """The suite's own file holds it."""
 
@@ -77,12 +93,32 @@ async def run_suite(
     suite: str, ops: Sequence[Listed], dtype: str, place: str, budget_s: float, out: TextIO
 ) -> tuple[Report, list[Goal]]:
     """Every operator's shapes of ``suite``; for the goals those that they name."""
-    context = TerminalContext(out)
+    on_gpu = place != "cpu" and _has_gpu()
     asked = _requests(suite, ops, dtype, place)
     if suite == GOALS:
-        asked = _goal_requests(ops) if _has_gpu() and place != "cpu" else []
-        asked += _explained(ops)
+        asked = [*(_goal_requests(ops) if on_gpu else []), *_explained(ops)]
+    if not on_gpu:
+        report = await _all(suite, asked, budget_s, TerminalContext(out), None)
+    else:
+        apart = Apart()
+        try:
+            async with held_card(None):
+                report = await _all(suite, asked, budget_s, TerminalContext(out), apart)
+        finally:
+            await apart.close()
+    return report, judged(goals(), report) if suite == GOALS else []
+
+
+async def _all(
+    suite: str,
+    asked: Sequence[dict[str, str]],
+    budget_s: float,
+    context: TerminalContext,
+    apart: Apart | None,
+) -> Report:
+    """One operator after the other; on a GPU in a process that may be lost."""
     done: list[BenchResult] = []
+    refused: list[str] = []
     ends_at = time.monotonic() + budget_s
     for number, inputs in enumerate(asked):
         left_s = max(ends_at - time.monotonic(), 0.0)
@@ -91,16 +127,21 @@ async def run_suite(
         try:
             request = check_inputs(_tool(), {**inputs, "budget_s": share_s})
             assert isinstance(request, BenchRequest)
-            result = await run(request, context, static=False)
-        except Refused as refused:
-            out.write(f"{inputs['op']}: {refused.message}\n")
+            result = await _one(request, context, apart)
+        except Refused as why:
+            refused.append(f"{inputs['op']}: {why.message}")
+            context.say(refused[-1])
             continue
-        context.rows(result.rows)
-        for text in result.left_out:
-            out.write(f"{result.op:22} left out: {text}\n")
+        context.end(result)
         done.append(result)
     report = report_of(suite, done)
-    return report, judged(goals(), report) if suite == GOALS else []
+    return report.model_copy(update={"left_out": (*report.left_out, *refused)})
+
+
+async def _one(request: BenchRequest, context: TerminalContext, apart: Apart | None) -> BenchResult:
+    if apart is None:
+        return await run(request, context, static=False)
+    return await apart.run(request, context, PARTS * request.budget_s + BEYOND_S)
 
 
 def _tool() -> AnyTool:

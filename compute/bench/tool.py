@@ -121,6 +121,8 @@ async def _on_device(
 
         before = device.clocks()
         found = await Measuring(asked, request, operator, device, ceilings(), say).run()
+        if found.lost and (give_up := getattr(ctx, "lose_process", None)):
+            give_up()
         known = with_clocks(here.environment, before, device.clocks())
     return _filled(here.model_copy(update={"environment": known}), found)
 
@@ -132,6 +134,7 @@ def _filled(here: BenchResult, found: Found) -> BenchResult:
             "rows": tuple(found.rows),
             "ceilings": tuple(found.ceilings),
             "left_out": tuple(found.left_out),
+            "lost": found.lost,
         }
     )
     return result.model_copy(update={"headline": headline(result), "sentence": why(result)})

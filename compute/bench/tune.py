@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from compute.bench.asked import HOST_GIB, Asked, understand
 from compute.bench.candidates import Candidate, buckets, candidates, choices, line_of
 from compute.bench.card import held_card
+from compute.bench.device import Lost
 from compute.bench.machine import environment, find_device, own_version
 from compute.bench.precision import precision_of
 from compute.bench.request import BenchRequest
@@ -39,6 +41,7 @@ NO_GPU = (
     "There is no CUDA GPU on this machine, so nothing was timed and nothing is kept. These are the "
     "candidates and what they were compiled to for sm_{arch}."
 )
+STOPPED = "k2c: the GPU stopped at {0}. What was kept before stays; tune the rest in a new run.\n"
 NOTHING = "{op} has nothing to tune{where}: its launchers choose nothing."
 
 
@@ -83,7 +86,13 @@ async def _tune(
     folder = Path(chosen.folder) if chosen.folder else own_folder()
     async with held_card(None):
         device = find_device("cuda", HOST_GIB)
-        await tune_on(asked, operator, found, device, chosen.budget, folder, sys.stdout)
+        try:
+            await tune_on(asked, operator, found, device, chosen.budget, folder, sys.stdout)
+        except Lost as lost:
+            sys.stdout.flush()
+            sys.stderr.write(STOPPED.format(lost))
+            sys.stderr.flush()
+            os._exit(1)  # CUDA's own end would wait for a kernel that hangs
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from compute.bench.ceilings import copy_subject
 from compute.bench.cells import Cell, Contender, run_cell
-from compute.bench.device import Device
+from compute.bench.device import Device, Lost
 from compute.bench.stats import Spread, spread, standing, unstable
 from compute.bench.timing import Subject
 from compute.kernels.plans.choosing import Choice, Config, trying
@@ -64,7 +64,7 @@ async def try_all(
     tuning: Tuning, choice: Choice, configs: Sequence[Config], dims: Dims
 ) -> list[Tried]:
     """Every configuration on one shape: checked against float64, timed A B A B with a cold cache,
-    checked again on changed inputs.
+    checked again on changed inputs. Raises ``Lost`` where one took the device down.
     """
     one = tuning.operator.implementations[choice.implementation]
     made = [_as_implementation(one, choice, config) for config in configs]
@@ -82,6 +82,9 @@ async def try_all(
         say=tuning.say,
     )
     timed = await run_cell(cell, made, {}, tuning.copy)
+    if timed.lost:
+        at = [c.row.implementation for c in timed.contenders if c.row.state == "wrong"]
+        raise Lost(f"{', '.join(at) or cell.shape}: {timed.lost}")
     return [_tried(config, c) for config, c in zip(configs, timed.contenders, strict=True)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from nats.errors import Error
@@ -36,7 +37,7 @@ async def attempt(post: Post, job: Job, report: Report) -> Outcome:
         outcome = await _asked(post, job, report, child)
         if outcome.phase == "done" and report.files:
             outcome = await _with_files(post, job, report, child, outcome)
-        reuse = outcome.phase in ("done", "refused")
+        reuse = outcome.phase in ("done", "refused") and not outcome.worn
     finally:
         if printed := child.printed.take():
             log.info("%s, job %s, printed: %s", job.tool, job.id[:6], printed)
@@ -91,7 +92,7 @@ async def _with_files(
         if artefact is None:
             return failed("error", f"It ended well, but its file {name} could not be sent.")
         kept.append(artefact)
-    return Outcome("done", result=outcome.result, artefacts=tuple(kept))
+    return replace(outcome, artefacts=tuple(kept))
 
 
 async def _sent(

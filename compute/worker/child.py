@@ -4,7 +4,7 @@
 worker's log and is never part of the answers. Answers are JSON objects: ``ready``; ``progress``,
 ``words`` and ``partial``; ``file``, ``media_type`` and ``size`` of a file in the job's folder; last
 one of ``done`` (a result), ``refused`` (a refusal) and ``failed`` (a cause, with ``words`` for the
-person and ``trace`` for the log).
+person and ``trace`` for the log); ``worn`` with it asks for an end of this process.
 """
 
 from __future__ import annotations
@@ -71,11 +71,18 @@ def _warm(load: Load, modules: list[str], tools: list[str]) -> None:
 async def _run(load: Load, message: dict[str, Any], answers: Answers) -> str:
     """One job's last answer, as JSON text."""
     job = Job.model_validate(message["job"])
+    context = ChildContext(_hub(), answers, Path(message["folder"]))
+    answer = await _answered(load, message, job, context)
+    # A kernel that hangs would hold whoever frees memory behind it.
+    worn = context.process_lost or not _free_device()
+    return f'{{"worn":true,{answer[1:]}' if worn else answer
+
+
+async def _answered(load: Load, message: dict[str, Any], job: Job, context: ChildContext) -> str:
     try:
         _limit(message["data_bytes"], job.device_gib)
         tool = load(job.tool)
         request = check_inputs(tool, job.request)
-        context = ChildContext(_hub(), answers, Path(message["folder"]))
         try:
             result = await tool.run(request, context)
         finally:
@@ -89,8 +96,6 @@ async def _run(load: Load, message: dict[str, Any], answers: Answers) -> str:
         if type(error).__name__ == "OutOfMemoryError":  # torch's, which may not be loaded here
             return _failed("memory", NO_DEVICE_MEMORY)
         return _failed("error", BROKE)
-    finally:
-        _free_device()
 
 
 def _hub() -> str:
@@ -122,16 +127,24 @@ def _limit(data_bytes: int | None, device_gib: float) -> None:
             torch.cuda.set_per_process_memory_fraction(share)
 
 
-def _free_device() -> None:
-    """The next job finds the card as empty as this one did."""
+def _free_device() -> bool:
+    """Whether the next job finds the card as empty as this one did: after an illegal address or a
+    trap in one kernel CUDA refuses every call until the process ends.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
-        return
+        return True
     import gc
 
-    gc.collect()
-    torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(1.0)
+    try:
+        gc.collect()
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    except Exception as error:
+        sys.stderr.write(f"the GPU takes no more work from this process: {error!r}\n")
+        return False
+    return True
 
 
 if __name__ == "__main__":

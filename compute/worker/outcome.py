@@ -27,6 +27,7 @@ class Outcome:
     result: dict[str, Any] | None = None
     refusal: Refusal | None = None
     artefacts: tuple[Artefact, ...] = ()
+    worn: bool = False  # its process shall run no other job
 
 
 class HandBack(Exception):
@@ -41,10 +42,12 @@ def failed(cause: str, words: str) -> Outcome:
 
 def of_answer(answer: Answer) -> Outcome:
     """The child's last answer."""
+    worn = bool(answer.get("worn"))
     if "done" in answer:
-        return Outcome("done", result=answer["done"])
+        return Outcome("done", result=answer["done"], worn=worn)
     if "refused" in answer:
-        return Outcome("refused", refusal=Refusal.model_validate(answer["refused"]))
+        refusal = Refusal.model_validate(answer["refused"])
+        return Outcome("refused", refusal=refusal, worn=worn)
     return failed(answer["failed"], answer["words"])
 
 

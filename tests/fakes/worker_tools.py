@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 from compute.tool import AnyTool, Context, Needs, Refused, Request, Result, Tool
 
@@ -200,6 +202,22 @@ async def chatter(request: Asked, ctx: Context) -> Told:
     return Told(pid=os.getpid())
 
 
+async def breaker(request: Asked, ctx: Context) -> Told:
+    """Leave a GPU behind that fails (with ``seconds``: hangs) whatever it is asked."""
+
+    def broken() -> None:
+        time.sleep(request.seconds)
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    cuda = SimpleNamespace(is_initialized=lambda: True, synchronize=broken, empty_cache=broken)
+    torch: Any = ModuleType("torch")
+    torch.cuda = cuda
+    sys.modules["torch"] = torch
+    if request.seconds:
+        ctx.lose_process()  # type: ignore[attr-defined]
+    return Told(pid=os.getpid())
+
+
 async def environ(request: Asked, ctx: Context) -> Told:
     """Tell the environment and the open descriptors."""
     lines = [f"{name}={value}" for name, value in os.environ.items()]
@@ -216,7 +234,8 @@ def _link(fd: str) -> str:
 
 RUNS: tuple[Run, ...] = (
     null, sleeper, relay, hog, grabber, forked_hog, printer, holder, stubborn, crasher, leaver,
-    raiser, refuser, brood, bomb, talker, flooder, spiller, maker, chatter, environ,
+    raiser, refuser, brood, bomb, talker, flooder, spiller, maker, chatter, breaker,
+    environ,
 )  # fmt: skip
 NAMES = tuple(run.__name__ for run in RUNS)
 

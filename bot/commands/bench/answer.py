@@ -129,6 +129,7 @@ def _notes(result: BenchResult, rows: Sequence[Row]) -> list[str]:
     notes += _reasons(result.rows)
     notes += [f"{row.implementation} {row.shape}: {row.why}" for row in result.rows
               if row.state == "measured" and row.why and row in rows]  # fmt: skip
+    notes += [f"The GPU stopped, and nothing more was run: {result.lost}"] if result.lost else []
     notes += [f"Left out: {text}" for text in result.left_out[:MOST_LEFT_OUT]]
     more = len(result.left_out) - MOST_LEFT_OUT
     notes += [f"{more} more shapes were left out."] if more > 0 else []

@@ -120,6 +120,11 @@ def test_a_throttled_gpu_and_its_neighbours_are_said() -> None:
     assert "held down by power cap" in last and "2 other programs" in last
 
 
+def test_a_gpu_that_stopped_is_said_beside_the_rows_before_it() -> None:
+    found = told(result(*four(), lost="CUDA error: an illegal memory access was encountered"))
+    assert any("nothing more was run: CUDA error" in text for text in texts(shown(found)))
+
+
 def test_what_is_no_difference_or_unstable_is_marked_and_explained() -> None:
     rows = [row("torch", 0.100), row("triton", 0.099, standing="no difference", unstable=True)]
     view = shown(told(result(*rows)))

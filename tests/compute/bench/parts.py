@@ -45,6 +45,9 @@ class FakeDevice:
     def synchronize(self) -> None:
         self.waiting = 0
 
+    def lost(self) -> str:
+        return ""
+
     def flush(self) -> None:
         self.log.append("flush")
         self.time_s += self.flush_s

@@ -37,6 +37,18 @@ async def test_jobs_follow_each_other_in_one_warm_child(shared: Shared) -> None:
     assert [end.updated_at for end in ends] == sorted(end.updated_at for end in ends)
 
 
+@pytest.mark.parametrize("hangs_s", [0, 600])
+async def test_a_process_whose_gpu_broke_answers_and_runs_no_other_job(
+    shared: Shared, hangs_s: float
+) -> None:
+    bot, _ = shared
+    ended = await bot.end(await bot.ask("breaker", {"seconds": hangs_s}))
+    assert ended.phase == "done" and ended.result is not None
+    after = await bot.end(await bot.ask("null"))
+    assert after.phase == "done" and after.result is not None
+    assert after.result["pid"] != ended.result["pid"]
+
+
 async def test_progress_comes_with_partial_results_and_not_too_often(shared: Shared) -> None:
     bot, _ = shared
     began = time.monotonic()
