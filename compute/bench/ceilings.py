@@ -71,8 +71,30 @@ def copy_subject(moved_bytes: float, kind: str, name: str = COPY) -> Subject:
 def _copy(device: Device) -> Ceiling:
     most = device.memory_bytes // 4
     moved = min(COPY_BYTES[device.kind], most)
-    best = _best_s(device, copy_subject(moved, device.kind))
-    return Ceiling(kind=COPY, value=moved / best / 1e9, what=f"a copy that moves {size(moved)}")
+    value: float = moved / _best_s(device, copy_subject(moved, device.kind)) / 1e9
+    most = value
+    if device.kind == "cuda":
+        for made in (sum_subject, add_subject):
+            most = max(most, moved / _best_s(device, made(moved, device.kind)) / 1e9)
+    what = f"a copy that moves {size(moved)}"
+    return Ceiling(kind=COPY, value=value, what=what, most=most)
+
+
+def sum_subject(moved_bytes: float, kind: str) -> Subject:
+    """Reads ``moved_bytes`` and writes one number."""
+    import torch
+
+    source = torch.rand(max(int(moved_bytes / 4), 1), device=kind)
+    return Subject("sum", lambda _: source.sum())
+
+
+def add_subject(moved_bytes: float, kind: str) -> Subject:
+    """Reads twice what it writes, ``moved_bytes`` together."""
+    import torch
+
+    one, other = (torch.rand(max(int(moved_bytes / 12), 1), device=kind) for _ in range(2))
+    target = torch.empty_like(one)
+    return Subject("add", lambda _: torch.add(one, other, out=target))
 
 
 def _matmul(device: Device, dtype: str) -> Ceiling | None:

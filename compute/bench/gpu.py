@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -29,6 +30,9 @@ class CudaDevice:
         import torch
 
         self._torch: Any = torch
+        # What an operator before this one gave back lies in torch's cache and not with the driver.
+        gc.collect()
+        torch.cuda.empty_cache()
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         self.name = str(properties.name)
         self.sm = properties.major * 10 + properties.minor
@@ -112,6 +116,12 @@ class CudaDevice:
 
     def capture(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object] | None:
         """All ``calls`` in one graph. Raises ``RuntimeError`` for a call that waits for the GPU."""
+        torch = self._torch
+        # torch's own context leaves the stream of a capture that failed as the current one.
+        with torch.cuda.stream(torch.cuda.current_stream()):
+            return self._captured(calls)
+
+    def _captured(self, calls: Sequence[Callable[[], object]]) -> Callable[[], object]:
         torch = self._torch
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

@@ -158,9 +158,9 @@ class Measuring:
         self._ends_at += timed.compiling_s
         self._compile_s -= timed.compiling_s
         self.found.lost = timed.lost
-        copy_gbs = self.found.ceilings[0].value
+        copied = self.found.ceilings[0]
         peak = next((c.value for c in self.found.ceilings if c.kind != COPY), None)
-        self.found.rows += rows_of(cell, timed, copy_gbs, peak)
+        self.found.rows += rows_of(cell, timed, copied.value, peak, copied.most)
 
     async def _timed(self, cell: Cell) -> Timed | None:
         """The cell, or None where it is left out with its reason: the rows of others stay."""

@@ -70,12 +70,14 @@ class Row(Part):
 
 class Ceiling(Part):
     """A measured peak: ``kind`` is "copy" (GB/s, read and write) or a dtype (TFLOP/s of a matrix
-    product); ``what`` says how it was measured.
+    product); ``what`` says how it was measured. ``most`` beside a copy is the fastest of it, a sum
+    (which only reads) and an addition: memory that is written less is faster. 0 is not measured.
     """
 
     kind: str
     value: float
     what: str
+    most: float = 0.0
 
 
 class Compiled(Part):

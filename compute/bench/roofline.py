@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 REJECT_PCT = 105.0
+RAISED = 1.2  # a peak is no more than that above the one of 8192 x 8192: clocks and sizes differ
 CACHES = 4  # a problem must be so many times the cache to be judged as one of memory
 
 
@@ -29,6 +30,15 @@ def roofline(moved_bytes: int, flops: int, copy_gbs: float, peak_tflops: float |
     by_compute = flops / (peak_tflops * 1e12) if peak_tflops else 0.0
     bound: Literal["memory", "compute"] = "memory" if by_memory >= by_compute else "compute"
     return Roofline(max(by_memory, by_compute), bound, copy_gbs, peak_tflops)
+
+
+def raised(peak_tflops: float | None, reached_tflops: float) -> float | None:
+    """The peak, or what PyTorch itself reached in the same rounds: the large product runs at lower
+    clocks where power caps it. What is far above is no peak but a fault.
+    """
+    if peak_tflops and peak_tflops < reached_tflops <= RAISED * peak_tflops:
+        return reached_tflops
+    return peak_tflops
 
 
 def impossible(

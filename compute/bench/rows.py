@@ -7,30 +7,33 @@ from collections.abc import Sequence
 
 from compute.bench.cells import BASELINE, Cell, Contender, Timed
 from compute.bench.result import Row
-from compute.bench.roofline import REJECT_PCT, Roofline, impossible, roofline
+from compute.bench.roofline import REJECT_PCT, Roofline, impossible, raised, roofline
 from compute.bench.stats import Spread, spread, standing, unstable
 
 BUSY = "above the ceiling: the CPU was busier while that was measured"
 IN_CACHE = "above the roofline of memory: it fits into the cache"
+BEYOND_COPY = "above a copy, which writes as much as it reads: memory reads faster"
 REJECTED = (
     "{percent:.0f} % of the measured roofline cannot be: a fault of the measurement, not shown"
 )
 TWICE = 2.0  # times eager's error that is worth a word
 
 
-def rows_of(cell: Cell, timed: Timed, copy_gbs: float, peak_tflops: float | None) -> list[Row]:
-    """Every contender's row."""
+def rows_of(
+    cell: Cell, timed: Timed, copy_gbs: float, peak_tflops: float | None, most_gbs: float = 0.0
+) -> list[Row]:
+    """Every contender's row; ``most_gbs`` is what memory gives at most, where that is known."""
     same = spread(timed.copied.times) if timed.copied and timed.copied.times else None
     if same is not None:
         copy_gbs = max(copy_gbs, cell.moved_bytes / same.median / 1e9)
     baseline = next((c for c in timed.contenders if c.implementation.name == BASELINE), None)
-    limit = roofline(
-        cell.moved_bytes,
-        cell.operator.flops(cell.dims, cell.inputs_dtype),
-        copy_gbs,
-        peak_tflops,
-    )
-    return [_row(cell, c, timed, limit, same, baseline) for c in timed.contenders]
+    work = cell.operator.flops(cell.dims, cell.inputs_dtype)
+    if baseline and baseline.subject and baseline.subject.times:
+        eager_s = spread(baseline.subject.times).median
+        peak_tflops = raised(peak_tflops, work / eager_s / 1e12)
+    limit = roofline(cell.moved_bytes, work, copy_gbs, peak_tflops)
+    beyond = max(most_gbs / copy_gbs, 1.0) if limit.bound == "memory" else 1.0
+    return [_row(cell, c, timed, limit, same, baseline, beyond) for c in timed.contenders]
 
 
 def _row(
@@ -40,6 +43,7 @@ def _row(
     limit: Roofline,
     same: Spread | None,
     baseline: Contender | None,
+    beyond_copy: float,
 ) -> Row:
     row = contender.row.model_copy(update=_checked(contender, timed))
     subject = contender.subject
@@ -49,7 +53,7 @@ def _row(
     percent = limit.percent(got.median)
     on_cpu = cell.device.kind == "cpu"
     too_good = impossible(
-        percent,
+        percent / beyond_copy,
         cold=cell.cache == "cold",
         moved_bytes=cell.moved_bytes,
         cache_bytes=cell.device.cache_bytes,
@@ -58,12 +62,17 @@ def _row(
     if too_good and not on_cpu:
         why = REJECTED.format(percent=percent)
         return row.model_copy(update={"state": "rejected", "why": why})
-    beyond = percent > REJECT_PCT
+    beyond = percent / beyond_copy > REJECT_PCT
+    remark = _remark(contender, baseline)
+    if beyond:
+        remark = remark or (BUSY if on_cpu else IN_CACHE)
+    elif percent > REJECT_PCT:
+        remark = remark or BEYOND_COPY
     update = {
         "state": "measured",
         **_times(subject.blocks, got),
         **_rates(row, got),
-        "why": _remark(contender, baseline) or ((BUSY if on_cpu else IN_CACHE) if beyond else ""),
+        "why": remark,
         # On a CPU a floor that was beaten was measured while the machine did something else.
         "floor_ms": None if beyond and on_cpu else limit.floor_s * 1e3,
         "roofline_pct": None if beyond else percent,

@@ -10,6 +10,7 @@ from compute.bench.stats import Spread, standing
 
 NAMES = {"torch": "PyTorch eager", "torch.compile": "torch.compile"}
 MOST_NAMED = 2
+ABOVE_COPY = 100.5  # percent: memory that is read more than it is written
 
 
 def main_shape(rows: Sequence[Row]) -> str:
@@ -44,6 +45,8 @@ def headline(result: BenchResult) -> str:
     if share is not None:
         part = "'s memory" if _memory_bound(result, best) else ""
         what = f": {percent(share)} of what {_machine(result)}{part} can do"
+        if share > ABOVE_COPY and part:
+            what = f": {percent(share)} of a copy's speed on {_machine(result)}"
     return f"{name} {verb}{what}" + (f" ({against})" if against else "")
 
 
@@ -56,6 +59,11 @@ def why(result: BenchResult) -> str:
     floor = best.floor_ms or 0.0
     by_memory = best.moved_bytes / (floor / 1e3) / 1e9
     by_work = best.flops / (floor / 1e3) / 1e12
+    if _memory_bound(result, best) and (best.roofline_pct or 0.0) > ABOVE_COPY:
+        return (
+            f"Memory-bound: a copy of {size(best.moved_bytes)} at {rate(by_memory)} takes "
+            f"{ms(floor)}; what writes less than it reads may be faster."
+        )
     if _memory_bound(result, best):
         return (
             f"Memory-bound: {size(best.moved_bytes)} at {rate(by_memory)} cannot take less than "

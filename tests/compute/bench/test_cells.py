@@ -197,6 +197,26 @@ async def test_a_time_above_the_roofline_of_a_gpu_is_rejected() -> None:
     assert "fault of the measurement" in row.why
 
 
+async def test_what_writes_less_than_it_reads_may_beat_a_copy_but_not_memory() -> None:
+    class Fake(CpuDevice):
+        kind = "cuda"
+
+    cell, timed = await cell_of(doubling(), cache="cold", dims={"M": 512, "N": 1024})
+    subject = timed.contenders[0].subject
+    assert subject is not None and timed.copied is not None
+    subject.blocks = [[1.0] * 3, [1.0] * 3]
+    timed.copied.blocks = [[1.08] * 3, [1.08] * 3]
+    copy_gbs = cell.moved_bytes / 1.08 / 1e9
+    device = Fake(2**30)
+    device.cache_bytes = 1024
+    judged = Cell(**{**cell.__dict__, "device": device})
+    (row,) = rows_of(judged, timed, copy_gbs, None, most_gbs=1.07 * copy_gbs)
+    assert row.state == "measured" and row.copy_pct == pytest.approx(108)
+    assert row.roofline_pct == pytest.approx(108) and "above a copy" in row.why
+    (row,) = rows_of(judged, timed, copy_gbs, None, most_gbs=1.01 * copy_gbs)
+    assert row.state == "rejected"
+
+
 async def test_a_shape_too_large_for_float64_is_checked_at_a_smaller_one() -> None:
     small = CpuDevice(2**20)  # 1 MiB: float64 of 256 KiB is too much
     found = (await rows(doubling(), device=small, dims={"M": 256, "N": 128}))["torch"]

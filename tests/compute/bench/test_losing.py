@@ -175,7 +175,7 @@ class FakeCuda:
     def __init__(self) -> None:
         self.done: Callable[[], bool] = lambda: True
         self.calls: list[str] = []
-        self.free = 80 * 2**30
+        self.cached = 0
 
     def Event(self, enable_timing: bool = False) -> Any:
         return SimpleNamespace(record=lambda: None, query=lambda: self.done())
@@ -184,7 +184,7 @@ class FakeCuda:
         return lambda *arguments: self.calls.append(name)
 
     def mem_get_info(self) -> tuple[int, int]:
-        return self.free, 80 * 2**30
+        return 80 * 2**30 - self.cached, 80 * 2**30
 
     def get_device_properties(self, _: Any) -> Any:
         return SimpleNamespace(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compute.bench.roofline import impossible, roofline
+from compute.bench.roofline import impossible, raised, roofline
 
 L2 = 50 * 2**20
 
@@ -13,6 +13,13 @@ def test_the_floor_is_the_larger_of_bytes_and_work() -> None:
     compute = roofline(10, 800 * 10**12, 3000.0, 800.0)
     assert compute.floor_s == pytest.approx(1.0) and compute.bound == "compute"
     assert memory.percent(2e-3) == pytest.approx(50.0)
+
+
+def test_what_pytorch_reaches_in_the_same_rounds_is_a_peak_within_reason() -> None:
+    assert raised(700.0, 760.0) == 760.0
+    assert raised(700.0, 600.0) == 700.0
+    assert raised(700.0, 1400.0) == 700.0, "that is a fault and no peak"
+    assert raised(None, 600.0) is None
 
 
 def test_more_than_the_roofline_is_a_fault_of_the_measurement() -> None:
