@@ -69,10 +69,8 @@ def copy_subject(moved_bytes: float, kind: str, name: str = COPY) -> Subject:
 
 
 def _copy(device: Device) -> Ceiling:
-    most = device.memory_bytes // 4
-    moved = min(COPY_BYTES[device.kind], most)
-    value: float = moved / _best_s(device, copy_subject(moved, device.kind)) / 1e9
-    most = value
+    moved = min(COPY_BYTES[device.kind], device.memory_bytes // 4)
+    value = most = moved / _best_s(device, copy_subject(moved, device.kind)) / 1e9
     if device.kind == "cuda":
         for made in (sum_subject, add_subject):
             most = max(most, moved / _best_s(device, made(moved, device.kind)) / 1e9)
