@@ -25,9 +25,13 @@ LONG = 60.0  # a run that only ends by being ended
 
 
 async def recorded_once(bot: Bot, broker: Broker, result_id: str, attempts: int) -> None:
-    """One run, one answer, one delivery, and nothing left on the broker."""
+    """One run, one answer, one delivery, and nothing left on the broker.
+
+    After a loss the attempts may be more: a machine that stands still for a lease is a loss too.
+    """
     await bot.until(result_id, "done")
-    assert await bot.rows("SELECT state, attempt FROM runs") == [("done", attempts)]
+    [(state, attempt)] = await bot.rows("SELECT state, attempt FROM runs")
+    assert state == "done" and (attempt == attempts or attempt > attempts > 1)
     assert await bot.answers() == [result_id]
     await until_holds(broker, "JOBS")
     await until_holds(broker, "KV_state")

@@ -43,7 +43,8 @@ async def test_a_killed_worker_leaves_nothing_and_another_starts_its_job(
         assert second.worker == "other"
         end = await bot.end(job)
         await other.heard(f"{job.id[:6]}: done")
-    assert (end.worker, end.attempt, len(bot.ends(job))) == ("other", 2, 1)
+    assert (end.worker, len(bot.ends(job))) == ("other", 1)
+    assert end.attempt >= 2  # a machine that stands still for a leash starts it once more
     await bot.empty()
     await box.end()
 

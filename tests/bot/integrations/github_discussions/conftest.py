@@ -74,6 +74,7 @@ class World:
     grace_s: float = 1.2
     every_s: float = 0.02
     hold_s: float = 300.0
+    timeout_s: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
 
     def service(self) -> GitHubService:
@@ -84,7 +85,7 @@ class World:
             "github_repository": self.fake.repository,
         }
         settings = load_settings(**(given | self.settings))
-        return GitHubService(settings, timeout_s=1, hold_s=self.hold_s)
+        return GitHubService(settings, timeout_s=self.timeout_s, hold_s=self.hold_s)
 
     def as_app(self) -> None:
         """From now on the bot is an App."""

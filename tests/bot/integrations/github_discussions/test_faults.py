@@ -146,15 +146,11 @@ async def test_a_server_that_is_away_is_no_unknown_outcome(world: World) -> None
 
 @pytest.mark.slow
 async def test_the_loop_goes_on_while_github_hangs(world: World) -> None:
+    world.fake.hang_s, world.timeout_s = 3.0, 60
     async with world.bot() as bot:
         world.fake.faults.add("createDiscussion", "timeout")
         await bot.enqueue(effects.post())
         await world.fake.wait_for(lambda: world.fake.mutations)
-        loop, worst = asyncio.get_running_loop(), 0.0
-        while not world.fake.mutations[0].ended:
-            before = loop.time()
-            await asyncio.sleep(0.005)
-            worst = max(worst, loop.time() - before - 0.005)
-        assert worst < 0.5, "the loop waited for the thread"  # it hangs for a whole second
+        assert not world.fake.mutations[0].ended, "the loop waited for the thread"
         await bot.ended("gh:a:new")
     assert len(world.fake.discussions) == 1
