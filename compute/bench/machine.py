@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import warnings
 from datetime import UTC, datetime
 
 from compute.bench.cpu import CpuDevice
@@ -11,23 +12,58 @@ from compute.bench.device import Clocks, Device
 from compute.bench.result import Environment
 
 GIB = 2**30
+MOST_WHY = 200
 PACKAGE = "kernels-to-clusters"
+
+
+class Unusable(LookupError):
+    """There is a GPU, and this PyTorch cannot use it; the message says why."""
 
 
 def find_device(place: str, host_gib: float) -> Device:
     """A GPU if there is one and ``place`` does not say "cpu"; else the CPU.
 
-    Raises ``LookupError`` where ``place`` asks for a GPU and there is none.
+    Raises ``LookupError`` where ``place`` asks for a GPU and there is none, and ``Unusable`` where
+    there is one that PyTorch does not see: the CPU's times are no answer to who has a GPU.
     """
     import torch
 
-    if place != "cpu" and torch.cuda.is_available():
+    if place == "cpu":
+        return CpuDevice(int(host_gib * GIB))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an old driver: said below
+        found = torch.cuda.is_available()
+    if found:
         from compute.bench.gpu import CudaDevice
 
         return CudaDevice()
-    if place not in ("", "cpu"):
+    if name := _hidden_gpu():
+        raise Unusable(
+            f"PyTorch {torch.__version__} cannot use this machine's {name}: {_why_not()}"
+        )
+    if place:
         raise LookupError("there is no CUDA GPU on this machine")
     return CpuDevice(int(host_gib * GIB))
+
+
+def _hidden_gpu() -> str:
+    from compute.worker.probe import probe
+
+    machine = probe()
+    return machine.gpu if machine.sm else ""
+
+
+def _why_not() -> str:
+    """In torch's words, or that it was built without CUDA."""
+    import torch
+
+    if not torch.version.cuda:
+        return "it was built without CUDA."
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as error:  # of an old driver, a device without permission, a broken library
+        return f"{str(error).strip().splitlines()[0][:MOST_WHY]}"
+    return f"it was built for CUDA {torch.version.cuda} and finds no device."
 
 
 def environment(device: Device, precision: str) -> Environment:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Of compiling for other architectures, and then of checking values, after all was measured.
 STATIC_S, STATIC_LEAST_S = 60.0, 20.0
 NO_TORCH = (
-    "Measuring kernels needs PyTorch, which is not installed here: `pip install "
+    "Measuring kernels needs PyTorch and Triton, and {0} is not installed here: `pip install "
     "'kernels-to-clusters[worker]'`, or ask a worker."
 )
 NO_GPU = "There is no CUDA GPU on this machine; with gpu:cpu PyTorch is measured on the CPU."
@@ -70,7 +70,7 @@ def operator_of(asked: Asked) -> Operator:
     except ImportError as error:
         if error.name not in ("torch", "triton"):
             raise
-        raise Refused(NO_TORCH) from None
+        raise Refused(NO_TORCH.format(error.name)) from None
     return operators()[asked.op.name]
 
 
@@ -104,12 +104,15 @@ async def _on_device(
     asked: Asked, request: BenchRequest, operator: Operator, empty: BenchResult, ctx: Context
 ) -> BenchResult:
     """The card is ours, so that its free memory is ours too."""
-    from compute.bench.machine import environment, find_device, with_clocks
+    from compute.bench.machine import Unusable, environment, find_device, with_clocks
     from compute.bench.measuring import Measuring
     from compute.bench.precision import precision_of
 
     try:
         device: Device = find_device(asked.place, HOST_GIB)
+    except Unusable as unusable:
+        said = f"{unusable} With gpu:cpu PyTorch is measured on the CPU."
+        raise Refused(said, field="gpu", given=request.gpu, nearest=("cpu",)) from None
     except LookupError:
         raise Refused(NO_GPU, field="gpu", given=request.gpu, nearest=("cpu",)) from None
     with precision_of(asked.dtype) as precision:

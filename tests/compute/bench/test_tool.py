@@ -103,6 +103,26 @@ async def test_a_gpu_that_is_not_there_is_refused() -> None:
         await run(gpu="cuda")
 
 
+async def test_a_gpu_that_pytorch_cannot_use_is_refused_and_not_measured_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    from compute.bench import machine
+
+    monkeypatch.setattr(machine, "_hidden_gpu", lambda: "NVIDIA H100 80GB HBM3")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def old() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 12020).")
+
+    monkeypatch.setattr(torch.cuda, "init", old)
+    for built, why in (("13.0", "driver on your system is too old"), (None, "without CUDA")):
+        monkeypatch.setattr(torch.version, "cuda", built)
+        with pytest.raises(Refused, match=f"cannot use this machine's NVIDIA H100.*{why}"):
+            await run(gpu="", shapes="8x64")
+
+
 async def test_values_are_checked_apart_and_have_no_times() -> None:
     found = await check_apart("softmax", "float32", 0)
     assert "triton" in {check.implementation for check in found}
