@@ -32,6 +32,11 @@ VOLUME /data
 USER 10001:10001
 
 FROM base AS worker
+# Triton compiles what launches its kernels on the machine itself, and torch.compile its code for CPUs.
+USER root
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 COPY --from=build-worker /opt/k2c /opt/k2c
 ENV HF_HOME=/data/huggingface
 ENTRYPOINT ["k2c"]

@@ -305,3 +305,15 @@ def test_the_worker_gets_no_token_of_ours() -> None:
     assert not any(
         "DISCORD" in name or "GITHUB" in name for name in SERVICES["broker"]["environment"]
     )
+
+
+def test_a_worker_can_compile_and_load_what_it_compiled() -> None:
+    """Triton builds its launchers with the machine's compiler (triton/runtime/build.py), and
+    torch.compile loads its own from the folder for temporary files, which Docker mounts noexec.
+    """
+    installed = [step for word, step in STAGES["worker"].steps if word == "RUN"]
+    assert any("apt-get install" in step and "g++" in step for step in installed)
+    users = [step for word, step in STAGES["worker"].steps if word == "USER"]
+    assert users[-1] == "10001:10001"
+    (mount,) = SERVICES["worker"]["tmpfs"]
+    assert mount.startswith("/tmp:") and "exec" in mount.partition(":")[2].split(",")
