@@ -14,7 +14,8 @@ from typing import Any, Protocol
 @dataclass(frozen=True)
 class Clocks:
     """The machine's state at one moment; None is unknown. ``throttle`` names what holds the clock
-    down, ``others`` counts other programs on the GPU, ``load`` is a CPU's 1-minute load.
+    down, ``others`` counts other programs on the GPU, ``load`` is a CPU's 1-minute load. An
+    ``idle`` GPU lowers its clocks for want of work, which says nothing about what was timed.
     """
 
     sm_mhz: float | None = None
@@ -24,6 +25,7 @@ class Clocks:
     throttle: tuple[str, ...] = ()
     others: int | None = None
     load: float | None = None
+    idle: bool = False
 
 
 # As torch's allocator of the host, CUDA, its driver and cuBLAS say it.
@@ -73,6 +75,12 @@ class Device(Protocol):
 
     def clocks(self) -> Clocks:
         """The state now."""
+
+    def glance(self) -> None:
+        """Note the state beside the timing, which it does not hold up; work is under way."""
+
+    def seen(self) -> list[Clocks]:
+        """What was noted while there was work."""
 
     def now_s(self) -> float:
         """The host's clock, in seconds."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from compute.bench.device import Clocks, Lost, out_of_memory
-from compute.bench.smi import read_clocks
+from compute.bench.smi import Glances, read_clocks
 
 FACTOR = 4
 LEAST_FLUSH = 64 * 2**20
@@ -42,6 +42,7 @@ class CudaDevice:
         self.memory_bytes = int(KEPT_SHARE * torch.cuda.mem_get_info()[0])
         self._flushes = 0
         self._lost = ""
+        self._glances = Glances(self.clocks)
 
     def mark(self) -> Any:
         """An event, recorded now."""
@@ -153,6 +154,14 @@ class CudaDevice:
     def clocks(self) -> Clocks:
         """As the driver reports them."""
         return read_clocks(self.uuid)
+
+    def glance(self) -> None:
+        """In a thread: nvidia-smi takes longer than most kernels."""
+        self._glances.take()
+
+    def seen(self) -> list[Clocks]:
+        """Of all glances."""
+        return self._glances.seen()
 
     def now_s(self) -> float:
         """The host's clock."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import warnings
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from compute.bench.cpu import CpuDevice
@@ -95,23 +96,28 @@ def environment(device: Device, precision: str) -> Environment:
     )
 
 
-def with_clocks(known: Environment, before: Clocks, after: Clocks) -> Environment:
-    """The same with the clocks at the beginning and the end."""
+def with_clocks(
+    known: Environment, before: Clocks, seen: Sequence[Clocks], after: Clocks
+) -> Environment:
+    """The same with the state while kernels were timed: an idle GPU is neither throttled nor at its
+    clock. Its neighbours, temperature and a CPU's load count before and after too.
+    """
+    every = [before, *seen, after]
 
-    def both(one: float | None, other: float | None) -> tuple[float, ...]:
-        return () if one is None or other is None else (round(one, 1), round(other, 1))
+    def ends(values: Iterable[float | None]) -> tuple[float, ...]:
+        told = [round(value, 1) for value in values if value is not None]
+        return (min(told), max(told)) if told else ()
 
+    others = [state.others for state in every if state.others is not None]
     return known.model_copy(
         update={
-            "clock_mhz": both(before.sm_mhz, after.sm_mhz),
+            "clock_mhz": ends(state.sm_mhz for state in seen),
             "clock_most_mhz": after.most_mhz,
-            "temperature_c": both(before.temperature_c, after.temperature_c),
-            "power_w": both(before.power_w, after.power_w),
-            "throttle": tuple(dict.fromkeys((*before.throttle, *after.throttle))),
-            "others": None
-            if before.others is None or after.others is None
-            else max(before.others, after.others),
-            "load": both(before.load, after.load),
+            "temperature_c": ends(state.temperature_c for state in every),
+            "power_w": ends(state.power_w for state in seen),
+            "throttle": tuple(dict.fromkeys(why for state in seen for why in state.throttle)),
+            "others": max(others, default=None),
+            "load": ends(state.load for state in every),
         }
     )
 

@@ -114,7 +114,9 @@ class Checked(Part):
 
 
 class Environment(Part):
-    """Where and how it was measured. Clocks in MHz, before and after; ``None`` is unknown."""
+    """Where and how it was measured. Clocks (MHz), power, temperature and load are the least and
+    the most, the first two while kernels were timed; ``None`` and an empty pair are unknown.
+    """
 
     device: Literal["cuda", "cpu", "none"] = "none"
     name: str = ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import subprocess
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from compute.bench.device import Clocks
@@ -18,9 +20,39 @@ THROTTLE = {
     0x40: "thermal (hardware)",
     0x80: "power brake",
 }
+IDLE = 0x1
 FIELDS = (
     "clocks.sm", "clocks.max.sm", "temperature.gpu", "power.draw", "clocks_throttle_reasons.active",
 )  # fmt: skip
+NEWER = "clocks_event_reasons.active"  # of drivers from 535 on, which still take the older name
+EVERY_S = 3.0
+
+
+class Glances:
+    """The state while something is timed, every few seconds, read by a thread of its own."""
+
+    def __init__(self, read: Callable[[], Clocks], every_s: float = EVERY_S) -> None:
+        self._read, self._every_s = read, every_s
+        self._due_s = 0.0
+        self._thread: threading.Thread | None = None
+        self._seen: list[Clocks] = []
+
+    def take(self) -> None:
+        """Begin one if it is time; never waits."""
+        if time.monotonic() < self._due_s or (self._thread and self._thread.is_alive()):
+            return
+        self._due_s = time.monotonic() + self._every_s
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        self._seen.append(self._read())
+
+    def seen(self) -> list[Clocks]:
+        """Those at which the GPU had work; waits for one under way."""
+        if self._thread is not None:
+            self._thread.join(2 * ASK_S)
+        return [clocks for clocks in self._seen if not clocks.idle]
 
 
 def read_clocks(uuid: str) -> Clocks:
@@ -49,13 +81,16 @@ def _from_nvml(nvml: Any, uuid: str) -> Clocks:
             return None
 
     power = ask("nvmlDeviceGetPowerUsage")
+    bits = ask("nvmlDeviceGetCurrentClocksEventReasons")
+    bits = ask("nvmlDeviceGetCurrentClocksThrottleReasons") if bits is None else bits
     running = ask("nvmlDeviceGetComputeRunningProcesses")
     return Clocks(
         sm_mhz=ask("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM),
         most_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
         temperature_c=ask("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
         power_w=None if power is None else power / 1e3,
-        throttle=reasons(ask("nvmlDeviceGetCurrentClocksThrottleReasons") or 0),
+        throttle=reasons(bits or 0),
+        idle=bool((bits or 0) & IDLE),
         others=None if running is None else max(len(running) - 1, 0),
     )
 
@@ -82,6 +117,7 @@ def from_smi(row: Mapping[str, str], processes: int | None) -> Clocks:
         temperature_c=number(FIELDS[2]),
         power_w=number(FIELDS[3]),
         throttle=reasons(bits),
+        idle=bool(bits & IDLE),
         others=None if processes is None else max(processes - 1, 0),
     )
 
@@ -92,8 +128,11 @@ def reasons(bits: int) -> tuple[str, ...]:
 
 
 def _smi(uuid: str) -> dict[str, str]:
-    rows = _ask(f"--query-gpu={','.join(FIELDS)}", uuid)
-    return dict(zip(FIELDS, rows[0], strict=False)) if rows else {}
+    """One unknown field fails the whole question."""
+    for names in (FIELDS, (*FIELDS[:4], NEWER), FIELDS[:4]):
+        if rows := _ask(f"--query-gpu={','.join(names)}", uuid):
+            return dict(zip(FIELDS, rows[0], strict=False))
+    return {}
 
 
 def _smi_processes(uuid: str) -> int | None:

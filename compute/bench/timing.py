@@ -134,6 +134,7 @@ def _rounds(
             start = device.mark()
             subject.call(number)
             marks.append((subject, start, device.mark()))
+    device.glance()
     device.synchronize()
     for subject, start, end in marks:
         subject.blocks[-1].append(device.elapsed_s(start, end) / subject.launches)

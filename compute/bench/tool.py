@@ -126,7 +126,7 @@ async def _on_device(
         found = await Measuring(asked, request, operator, device, ceilings(), say).run()
         if found.lost and (give_up := getattr(ctx, "lose_process", None)):
             give_up()
-        known = with_clocks(here.environment, before, device.clocks())
+        known = with_clocks(here.environment, before, device.seen(), device.clocks())
     return _filled(here.model_copy(update={"environment": known}), found)
 
 

@@ -64,6 +64,12 @@ class FakeDevice:
     def clocks(self) -> Clocks:
         return Clocks(sm_mhz=1980, most_mhz=1980)
 
+    def glance(self) -> None:
+        self.log.append("glance")
+
+    def seen(self) -> list[Clocks]:
+        return []
+
     def now_s(self) -> float:
         return self.time_s
 
