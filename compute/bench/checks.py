@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # What float64 may take: work, and bytes of the problem itself (its intermediates are many times
 # that). 2^36 FLOP are a second on two cores; an H100 does 2^42 in 0.1 s.
 MOST_FLOPS = {"cpu": 2**36, "cuda": 2**42}
-MOST_SHARE = {"cpu": 1 / 32, "cuda": 1 / 16}  # of the memory
+# Of the memory: float64 results, what judging makes of them, inputs and copies are 16 times that.
+MOST_SHARE = {"cpu": 1 / 32, "cuda": 1 / 24}
 TF32_UNIT = 2.0**-11
 
 

@@ -7,7 +7,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
 
@@ -25,10 +26,12 @@ from compute.tool import AnyTool, Refused, Result
 
 SUITES = ("smoke", "models", "sweep", "goals")
 GOALS = "goals"
-BUDGET_S = 220.0  # of all operators together
-LEAST_S, MOST_S = 2.0, 900.0  # of one
+BUDGET_S = {"cpu": 220.0, "cuda": 420.0}  # of all operators together
+LEAST_S = {"cpu": 2.0, "cuda": 6.0}  # of one; checks and warming up a GPU take two
+MOST_S = 900.0
 PARTS = 2  # as long as it measures, an operator may compile
 USAGE_ERROR = 2
+Keep = Callable[[Report, Sequence[Goal]], None]
 
 
 class TerminalContext:
@@ -90,39 +93,58 @@ def line_of(row: Row) -> str:
 
 
 async def run_suite(
-    suite: str, ops: Sequence[Listed], dtype: str, place: str, budget_s: float, out: TextIO
+    suite: str,
+    ops: Sequence[Listed],
+    dtype: str,
+    place: str,
+    budget_s: float | None,
+    out: TextIO,
+    keep: Keep | None = None,
 ) -> tuple[Report, list[Goal]]:
-    """Every operator's shapes of ``suite``; for the goals those that they name."""
+    """Every operator's shapes of ``suite``; for the goals those that they name. ``keep`` gets the
+    report after each operator: who ends a long run has what was measured.
+    """
     on_gpu = place != "cpu" and _has_gpu()
     asked = _requests(suite, ops, dtype, place)
     if suite == GOALS:
         asked = [*(_goal_requests(ops) if on_gpu else []), *_explained(ops)]
-    if not on_gpu:
-        report = await _all(suite, asked, budget_s, TerminalContext(out), None)
-    else:
-        apart = Apart()
-        try:
-            async with held_card(None):
-                report = await _all(suite, asked, budget_s, TerminalContext(out), apart)
-        finally:
+    kind = "cuda" if on_gpu else "cpu"
+    budget_s = BUDGET_S[kind] if budget_s is None else budget_s
+    shares = _shares(len(asked), budget_s, LEAST_S[kind])
+    report = Report(suite=suite)
+    found = judged(goals(), report) if suite == GOALS else []
+    apart = Apart() if on_gpu else None
+    try:
+        async with held_card(None) if on_gpu else nullcontext():
+            async for report in _all(suite, asked, shares, TerminalContext(out), apart):
+                found = judged(goals(), report) if suite == GOALS else []
+                if keep is not None:
+                    keep(report, found)
+    finally:
+        if apart is not None:
             await apart.close()
-    return report, judged(goals(), report) if suite == GOALS else []
+    return report, found
+
+
+def _shares(count: int, budget_s: float, least_s: float) -> Iterator[float]:
+    """Seconds to measure for each of ``count`` operators, as the time goes on."""
+    ends_at = time.monotonic() + budget_s
+    for left in range(count, 0, -1):
+        left_s = max(ends_at - time.monotonic(), 0.0)
+        yield min(max(left_s / left / PARTS, least_s), MOST_S)
 
 
 async def _all(
     suite: str,
     asked: Sequence[dict[str, str]],
-    budget_s: float,
+    shares: Iterator[float],
     context: TerminalContext,
     apart: Apart | None,
-) -> Report:
-    """One operator after the other; on a GPU in a process that may be lost."""
+) -> AsyncIterator[Report]:
+    """The report after one operator and the next; on a GPU in a process that may be lost."""
     done: list[BenchResult] = []
     refused: list[str] = []
-    ends_at = time.monotonic() + budget_s
-    for number, inputs in enumerate(asked):
-        left_s = max(ends_at - time.monotonic(), 0.0)
-        share_s = min(max(left_s / (len(asked) - number) / PARTS, LEAST_S), MOST_S)
+    for inputs, share_s in zip(asked, shares, strict=True):
         context.begin()
         try:
             request = check_inputs(_tool(), {**inputs, "budget_s": share_s})
@@ -131,11 +153,11 @@ async def _all(
         except Refused as why:
             refused.append(f"{inputs['op']}: {why.message}")
             context.say(refused[-1])
-            continue
-        context.end(result)
-        done.append(result)
-    report = report_of(suite, done)
-    return report.model_copy(update={"left_out": (*report.left_out, *refused)})
+        else:
+            context.end(result)
+            done.append(result)
+        report = report_of(suite, done)
+        yield report.model_copy(update={"left_out": (*report.left_out, *refused)})
 
 
 async def _one(request: BenchRequest, context: TerminalContext, apart: Apart | None) -> BenchResult:
@@ -196,8 +218,13 @@ def main(argv: Sequence[str]) -> int:
         return USAGE_ERROR
     ops = [known[name] for name in chosen.ops] or list(known.values())
     out = sys.stderr if chosen.json == "-" else sys.stdout
+
+    def keep(report: Report, found: Sequence[Goal]) -> None:
+        if chosen.json and chosen.json != "-":
+            _write(report, found, chosen.json, missed=False)
+
     report, found = asyncio.run(
-        run_suite(chosen.suite, ops, chosen.dtype, chosen.gpu, chosen.budget, out)
+        run_suite(chosen.suite, ops, chosen.dtype, chosen.gpu, chosen.budget, out, keep)
     )
     for goal in found:
         out.write(goal.line() + "\n")
@@ -225,7 +252,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--suite", choices=SUITES, required=True)
     parser.add_argument("--dtype", default="", help="left out: bf16 where the operator has it")
     parser.add_argument("--gpu", default="", choices=("", "cuda", "cpu"))
-    parser.add_argument("--budget", type=float, default=BUDGET_S, metavar="S",
-                        help=f"seconds for all operators (default {BUDGET_S:.0f})")  # fmt: skip
+    usual = f"{BUDGET_S['cuda']:.0f} on a GPU, {BUDGET_S['cpu']:.0f} on a CPU"
+    parser.add_argument("--budget", type=float, metavar="S",
+                        help=f"seconds for all operators (left out: {usual})")  # fmt: skip
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE")
     return parser

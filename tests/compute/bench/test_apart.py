@@ -78,11 +78,23 @@ async def test_a_suite_goes_on_after_an_operator_that_took_the_gpu_down(
     monkeypatch.setattr(suite, "Apart", lambda: Apart(command))
     ops = [listed()[name] for name in ("gemm", "softmax", "rms_norm")]
     out = io.StringIO()
-    report, _ = await suite.run_suite("smoke", ops, "", "", 10.0, out)
+    kept: list[int] = []
+    report, _ = await suite.run_suite(
+        "smoke", ops, "", "", 10.0, out, lambda report, _: kept.append(len(report.rows))
+    )
+    assert kept == [2, 2, 6], "what was measured is kept after every operator"
     assert [row.op for row in report.rows].count("rms_norm") == 4 + 2
     assert any(text.startswith("gemm the GPU stopped") for text in report.left_out)
     assert "softmax: No." in report.left_out
     assert "the GPU stopped: its process ended" in out.getvalue()
+
+
+async def test_goals_without_anything_to_measure_are_unmeasured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suite, "_has_gpu", lambda: False)
+    _, found = await suite.run_suite("goals", [listed()["gemm"]], "", "", None, io.StringIO())
+    assert found and all(goal.met is None for goal in found)
 
 
 @pytest.mark.slow

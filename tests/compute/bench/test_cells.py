@@ -240,6 +240,11 @@ async def test_without_time_a_slow_compiler_is_left_out() -> None:
     assert slow.row.state == "skipped" and "30 s" in slow.row.why
 
 
+async def test_a_backend_that_was_not_called_yet_is_though_another_took_all_the_time() -> None:
+    _, timed = await cell_of(doubling(first=eager), compile_s=-3.0)
+    assert all(contender.subject for contender in timed.contenders)
+
+
 async def test_memory_of_a_call_is_counted_where_the_device_counts() -> None:
     class Counting(CpuDevice):
         def peak_bytes(self, call: Callable[[], object]) -> int:
