@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from compute.bench.checks import Right, Truth, Where
 from compute.bench.device import Device, out_of_memory
 from compute.bench.inputs import InputSets
-from compute.bench.result import Row
+from compute.bench.result import RAISES, Row
 from compute.bench.timing import (
     WARM_MOST_S,
     WARM_S,
@@ -252,7 +252,7 @@ def _left_out(
 def _fault(error: Exception) -> tuple[Literal["wrong", "skipped"], str]:
     if out_of_memory(error):
         return "skipped", "this shape does not fit into memory with it"
-    return "wrong", f"raises {type(error).__name__}: {error}"
+    return "wrong", f"{RAISES} {type(error).__name__}: {error}"
 
 
 async def _time(cell: Cell, timed: list[Contender], copied: Subject, left_s: float) -> None:

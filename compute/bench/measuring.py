@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -199,10 +200,15 @@ def wanted(operator: Operator, only: Sequence[str]) -> list[Implementation]:
 
 
 def _forget() -> None:
-    """Compiled code of a shape: beyond eight of one function torch stops compiling."""
+    """Compiled code of a shape: beyond eight of one function torch stops compiling. A compiler that
+    cannot even be imported has said so in its own row.
+    """
     from compute.kernels.build.torch_compile import forget_shapes
 
-    forget_shapes()
+    try:
+        forget_shapes()
+    except Exception as error:
+        sys.stderr.write(f"torch.compile: {sentence(repr(error))}\n")
 
 
 def _method(request: BenchRequest) -> Method:

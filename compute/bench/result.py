@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from compute.tool import Fix, Result
 
 State = Literal["measured", "wrong", "unsupported", "rejected", "skipped"]
+RAISES = "raises"  # begins the reason of a "wrong" that gave no result at all
 Standing = Literal["", "faster", "slower", "no difference"]
 
 

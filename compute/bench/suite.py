@@ -19,7 +19,7 @@ from compute.bench.goals import Goal, goals, judged
 from compute.bench.index import SHORT, SPELLINGS, Listed, listed
 from compute.bench.report import Report, report_of
 from compute.bench.request import BenchRequest
-from compute.bench.result import BenchResult, Row
+from compute.bench.result import RAISES, BenchResult, Row
 from compute.bench.tool import run
 from compute.inputs import check_inputs
 from compute.tool import AnyTool, Refused, Result
@@ -84,7 +84,8 @@ def line_of(row: Row) -> str:
     """One row for a terminal or a log."""
     head = f"{row.op:22} {SHORT.get(row.dtype, row.dtype):5} {row.shape:24} {row.implementation:14}"
     if row.state != "measured":
-        return f"{head} {row.state}: {row.why}"
+        state = "failed" if row.why.startswith(RAISES) else row.state
+        return f"{head} {state}: {row.why}"
     share = "" if row.roofline_pct is None else f"{row.roofline_pct:5.1f} % of roofline"
     return (
         f"{head} {row.median_ms:9.4g} ms [{row.q1_ms:.4g}-{row.q3_ms:.4g}] n={row.n:<4} {share}"

@@ -25,6 +25,7 @@ GIB = 2**30
 DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # the driver's; the second is WSL's
 ASK_S = 30.0  # a driver without its persistence daemon takes seconds to wake the card
 FIELDS = ("index", "uuid", "name", "memory.total", "driver_version", "compute_cap")
+MIG = "MIG-"
 ASK_TORCH = """
 import json, torch
 if torch.cuda.is_available():
@@ -95,7 +96,11 @@ def _gpu(visible: str | None) -> dict[str, object]:
     if visible is not None and visible.strip() in ("", "-1"):
         return {}  # CUDA's way to hide every GPU
     first = (visible or "0").split(",")[0].strip()
-    rows = [] if first.startswith("MIG-") else _smi_rows()
+    if first.startswith(MIG):
+        # The part of a card that this process sees; a child sees none under the card's own name.
+        facts = _from_torch()
+        return facts | {"gpu_uuid": first} if facts else {}
+    rows = _smi_rows()
     chosen = [row for row in rows if first == row["index"] or row["uuid"].startswith(first)]
     return _from_smi(chosen[0]) if chosen else _from_torch()
 

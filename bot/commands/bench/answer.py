@@ -27,12 +27,17 @@ from bot.commands.bench.chart import picture
 from bot.commands.bench.kernels import explained
 from bot.view import Block, Bold, Heading, Note, Table, Text, View, Words
 from compute.bench.request import BenchRequest
-from compute.bench.result import BenchResult, Environment, Row
+from compute.bench.result import RAISES, BenchResult, Environment, Row
 from compute.bench.words import figures, main_shape, ranked, rate, size
 
 MOST_SHAPES = 8
 SHORT_SHAPE = 12  # columns of a shape beside three numbers
 MOST_LEFT_OUT = 3
+SHORT_MS = 0.02
+SHORT_LAUNCHES = (
+    "Launches this short are timed with some microseconds of the events themselves: method graph "
+    "leaves them out."
+)
 STEADY = 1.03  # of the clock's two readings
 
 
@@ -126,6 +131,8 @@ def _notes(result: BenchResult, rows: Sequence[Row]) -> list[str]:
     if any(row.unstable for row in result.rows):
         notes.append(f"{UNSTABLE} unstable: blocks of one run disagree, or times scatter by half")
     notes += [f"{name_of(r)}: tuned on this GPU, {r.tuned}" for r in rows if r.tuned]
+    if result.environment.device == "cuda" and _is_short(rows):
+        notes.append(SHORT_LAUNCHES)
     notes += _reasons(result.rows)
     notes += [f"{row.implementation} {row.shape}: {row.why}" for row in result.rows
               if row.state == "measured" and row.why and row in rows]  # fmt: skip
@@ -136,12 +143,19 @@ def _notes(result: BenchResult, rows: Sequence[Row]) -> list[str]:
     return notes + _apart(result)
 
 
+def _is_short(rows: Sequence[Row]) -> bool:
+    """Whether what events add would be a good part of the fastest time."""
+    return bool(rows) and rows[0].method == "event" and (rows[0].median_ms or 1.0) < SHORT_MS
+
+
 def _reasons(rows: Sequence[Row]) -> list[str]:
     names: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row.state == "measured" or not row.why:
             continue
         wrong = "wrong, so it has no time: " if row.state == "wrong" else ""
+        if wrong and row.why.startswith(RAISES):
+            wrong = "failed, so it has no time: "
         name = short_name(row.implementation)
         if name not in names[wrong + row.why]:
             names[wrong + row.why].append(name)

@@ -140,6 +140,20 @@ def test_a_wrong_kernel_has_its_error_and_no_time() -> None:
     assert all("cuda" not in line for line in tables(view)[0])
 
 
+def test_a_kernel_that_raised_failed_and_gave_no_wrong_result() -> None:
+    bad = row("cuda", 1.0, state="wrong", why="raises RuntimeError: no launch")
+    said = texts(shown(told(result(*four()[:3], bad))))
+    assert "cuda: failed, so it has no time: raises RuntimeError: no launch" in said
+
+
+def test_launches_as_short_as_their_events_are_said_to_be() -> None:
+    assert not any("method graph" in text for text in texts(shown(told(result(*four())))))
+    short = result(row("torch", 0.006), row("triton", 0.004))
+    assert any("method graph" in text for text in texts(shown(told(short))))
+    replayed = result(row("torch", 0.006, method="graph"))
+    assert not any("method graph" in text for text in texts(shown(told(replayed))))
+
+
 def test_without_a_gpu_kernels_need_one_and_their_values_and_code_are_told() -> None:
     cpu = result().environment.model_copy(
         update={"device": "cpu", "name": "EPYC", "threads": 2, "driver": "", "clock_mhz": ()}

@@ -22,6 +22,7 @@ from compute.bench.request import BenchRequest
 from compute.bench.result import Ceiling, Row
 from compute.bench.rows import rows_of
 from compute.bench.tuning import Tuning, try_all
+from compute.kernels.build import torch_compile
 from tests.compute.bench.choosing import BETTER, USUAL, TickingDevice, choice_of, chosen_operator
 from tests.compute.bench.test_cells import cell_of, copying, doubling, eager
 from tests.compute.kernels.finding import need_worker_packages
@@ -123,6 +124,10 @@ async def test_the_shapes_after_a_loss_are_left_out_and_those_before_it_stay(
             raise RuntimeError(ILLEGAL)
         return x * 2
 
+    def broken() -> None:
+        raise ImportError("torch.compile cannot be imported")
+
+    monkeypatch.setattr(torch_compile, "forget_shapes", broken)
     kept = Ceilings()
     monkeypatch.setattr(kept, "copy", lambda device: Ceiling(kind="copy", value=1e6, what=""))
     monkeypatch.setattr(measuring, "wanted", lambda o, only: list(o.implementations.values()))

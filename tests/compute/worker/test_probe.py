@@ -13,6 +13,7 @@ import pytest
 from compute.jobs.lanes import lanes_of
 from compute.worker.load import GpuLoad, cpu_load
 from compute.worker.probe import gpu_key, one_line, probe
+from compute.worker.sandbox import environment
 from compute.worker.watch import runs
 from tests.compute.worker.processes import until
 
@@ -53,6 +54,18 @@ def test_a_card_is_read_from_its_driver(driver: Path) -> None:
 @pytest.mark.parametrize("visible", ["1", "1,0", "GPU-bbbb"])
 def test_the_first_card_that_may_be_used_is_taken(driver: Path, visible: str) -> None:
     assert probe({"CUDA_VISIBLE_DEVICES": visible}).gpu_key == "L4"
+
+
+def test_a_part_of_a_card_keeps_its_own_name_for_the_child(
+    driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"gpu": "NVIDIA H100 MIG 3g.40gb", "gpu_uuid": "GPU-aaaa", "memory_gib": 39.5, "sm": 90}
+    monkeypatch.setattr("compute.worker.probe._from_torch", lambda: found)
+    machine = probe({"CUDA_VISIBLE_DEVICES": "MIG-1111"})
+    assert machine.gpu_uuid == "MIG-1111" and machine.memory_gib == 39.5
+    assert environment({}, machine, Path("/tmp"))["CUDA_VISIBLE_DEVICES"] == "MIG-1111"
+    monkeypatch.setattr("compute.worker.probe._from_torch", dict)
+    assert probe({"CUDA_VISIBLE_DEVICES": "MIG-2222"}).sm == 0
 
 
 @pytest.mark.parametrize("visible", ["", "-1"])
