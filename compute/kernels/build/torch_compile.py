@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,10 @@ def compiled_of(function: Callable[..., Any]) -> Callable[..., Any]:
     def compiled() -> Callable[..., Any]:
         import torch
 
+        # Read when inductor is first imported. Its pool has a process with torch in it for each
+        # core, up to 32: more than a job's memory for the one kernel that each function here is,
+        # and it lives on beside the timing.
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
         made: Callable[..., Any] = torch.compile(function, dynamic=False, mode=MODE)
         return made
 
