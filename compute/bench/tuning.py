@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from compute.kernels.operator import Dims, Implementation, Operator
 
 Say = Callable[[str], Awaitable[None]]
+COMPILE_S = 20.0  # at most expected of each candidate: who tunes waits for all of them
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What is tuned, on what, and how long. ``budget_s`` is for one shape, as much again for
-    compiling; ``arch`` is 0 where the device is no GPU (in tests).
+    """What is tuned, on what, and how long. ``budget_s`` is for checking and timing one shape;
+    compiling its candidates comes on top.
     """
 
     operator: Operator
@@ -77,7 +78,7 @@ async def try_all(
         method="event",
         seed=tuning.seed,
         budget_s=tuning.budget_s,
-        compile_s=tuning.budget_s,
+        compile_s=max(tuning.budget_s, COMPILE_S * len(configs)),
         device=tuning.device,
         say=tuning.say,
     )

@@ -91,6 +91,27 @@ async def test_a_candidate_with_wrong_values_has_no_time() -> None:
 
 
 @pytest.mark.slow
+async def test_candidates_that_take_long_to_compile_are_all_timed() -> None:
+    need_worker_packages()
+    device, choice = TickingDevice(), choice_of()
+    compiled: set[Any] = set()
+
+    def run(x: Any, config: Any) -> Any:
+        device.time_s += 0.0 if config in compiled else 4.0
+        compiled.add(config)
+        return x * 2
+
+    operator = chosen_operator(device, {USUAL: 1e-3, BETTER: 0.8e-3, WORSE: 2e-3}, choice, run)
+
+    async def say(words: str) -> None:
+        """Nothing."""
+
+    tuning = Tuning(operator, "float32", device, 3.0, say, copy=copying)
+    found = await try_all(tuning, choice, [USUAL, WORSE, BETTER], {"M": 8, "N": 128})
+    assert [one.why for one in found] == ["", "", ""]
+
+
+@pytest.mark.slow
 async def test_tuning_measures_every_kind_of_shape_and_keeps_the_winners(tmp_path: Path) -> None:
     need_worker_packages()
     device = TickingDevice()
