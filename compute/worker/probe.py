@@ -37,7 +37,8 @@ if torch.cuda.is_available():
 
 def probe(environ: Mapping[str, str] = os.environ) -> Machine:
     """This machine, with the first GPU that CUDA_VISIBLE_DEVICES lets it use."""
-    facts = _gpu(environ.get("CUDA_VISIBLE_DEVICES"))
+    by_bus = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    facts = _gpu(environ.get("CUDA_VISIBLE_DEVICES"), by_bus)
     if facts:
         facts["gpu_key"] = gpu_key(str(facts["gpu"]), float(str(facts["memory_gib"])))
     return Machine.model_validate(
@@ -92,7 +93,7 @@ def one_line(machine: Machine) -> str:
     return f"{machine.gpu.removeprefix('NVIDIA ')}, {machine.memory_gib:.0f} GiB"
 
 
-def _gpu(visible: str | None) -> dict[str, object]:
+def _gpu(visible: str | None, by_bus: bool) -> dict[str, object]:
     if visible is not None and visible.strip() in ("", "-1"):
         return {}  # CUDA's way to hide every GPU
     first = (visible or "0").split(",")[0].strip()
@@ -102,6 +103,11 @@ def _gpu(visible: str | None) -> dict[str, object]:
         return facts | {"gpu_uuid": first} if facts else {}
     rows = _smi_rows()
     chosen = [row for row in rows if first == row["index"] or row["uuid"].startswith(first)]
+    if first.isdigit() and not by_bus and len({row["name"] for row in rows}) > 1:
+        # CUDA counts from the fastest card, nvidia-smi along the bus: only where all are alike is
+        # the number of one the number of the other.
+        uuid = _from_torch().get("gpu_uuid")
+        chosen = [row for row in rows if row["uuid"] == uuid] or chosen
     return _from_smi(chosen[0]) if chosen else _from_torch()
 
 

@@ -56,6 +56,15 @@ def test_the_first_card_that_may_be_used_is_taken(driver: Path, visible: str) ->
     assert probe({"CUDA_VISIBLE_DEVICES": visible}).gpu_key == "L4"
 
 
+def test_among_different_cards_the_first_is_the_one_that_cuda_counts_first(
+    driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compute.worker.probe._from_torch", lambda: {"gpu_uuid": "GPU-bbbb"})
+    assert probe({}).gpu_uuid == "GPU-bbbb"
+    assert probe({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}).gpu_uuid == "GPU-aaaa"
+    assert probe({"CUDA_VISIBLE_DEVICES": "GPU-aaaa"}).gpu_uuid == "GPU-aaaa"
+
+
 def test_a_part_of_a_card_keeps_its_own_name_for_the_child(
     driver: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
