@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute.bench.report import Report, read_report
-from compute.bench.result import Row
+from compute.bench.result import RAISES, Row
 from compute.bench.stats import Spread, standing
 from compute.tool import Refused
 
@@ -44,6 +44,13 @@ def compare(first: Report, second: Report) -> list[Pair]:
     ]
 
 
+def fallen(first: Report, second: Report) -> list[Row]:
+    """The second run's rows without a time of cells that the first one measured."""
+    without = {_key(row): row for row in second.rows if row.state != "measured"}
+    had = [_key(row) for row in first.rows if row.state == "measured"]
+    return [without[key] for key in had if key in without]
+
+
 def _key(row: Row) -> Key:
     return (row.op, row.dtype, row.shape, row.implementation, row.cache, row.method)
 
@@ -61,7 +68,7 @@ def _spread(row: Row) -> Spread:
 
 
 def warnings(first: Report, second: Report) -> Iterator[str]:
-    """What else differs between the two runs."""
+    """What else differs between the two runs: machines, ceilings, and who lost its time."""
     for name, label in (
         ("name", "machine"),
         ("driver", "driver"),
@@ -78,6 +85,9 @@ def warnings(first: Report, second: Report) -> Iterator[str]:
         was = kinds.get(ceiling.kind)
         if was and abs(ceiling.value / was - 1) > 0.03:
             yield f"the {ceiling.kind} ceiling moved by {100 * (ceiling.value / was - 1):+.0f} %"
+    for row in fallen(first, second):
+        state = "failed" if row.why.startswith(RAISES) else row.state
+        yield f"{row.implementation} {row.shape}: was measured, then {state}"
 
 
 def lines(first: Report, second: Report) -> Iterator[str]:
@@ -101,7 +111,7 @@ def _times(row: Row) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 where nothing became slower, 1 where something did."""
+    """0 where nothing became slower, 1 where something did, or is not right any more."""
     parser = argparse.ArgumentParser(
         prog="k2c bench compare",
         description="Compares two runs: faster or slower only where quartiles lie apart and "
@@ -117,4 +127,6 @@ def main(argv: Sequence[str]) -> int:
         return USAGE_ERROR
     for line in lines(first, second):
         sys.stdout.write(line + "\n")
-    return 1 if any(pair.verdict == "slower" for pair in compare(first, second)) else 0
+    worse = any(pair.verdict == "slower" for pair in compare(first, second))
+    broken = any(row.state in ("wrong", "rejected") for row in fallen(first, second))
+    return 1 if worse or broken else 0

@@ -37,6 +37,21 @@ def test_slower_needs_separated_quartiles_and_sets_the_exit_code(
     assert "0.91x  slower" in capsys.readouterr().out
 
 
+def test_a_kernel_that_is_not_right_any_more_is_said_and_sets_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = written(tmp_path / "a.json", row("torch", 0.3), row("triton", 0.1), row("cuda", 0.1))
+    gone = [row("triton", 0.1, state="wrong", why="relative error 0.3"),
+            row("cuda", 0.1, state="skipped", why="no time left")]  # fmt: skip
+    b = written(tmp_path / "b.json", row("torch", 0.3), *gone)
+    c = written(tmp_path / "c.json", row("torch", 0.3), gone[1])
+    assert main([str(a), str(b)]) == 1
+    said = capsys.readouterr().out
+    assert "triton 16384x4096: was measured, then wrong" in said
+    assert "cuda 16384x4096: was measured, then skipped" in said
+    assert main([str(a), str(c)]) == 0, "time that was short says nothing of a kernel"
+
+
 def test_an_unstable_row_decides_nothing() -> None:
     first = report_of("", [result(row("triton", 0.1))])
     second = report_of("", [result(row("triton", 0.2, unstable=True))])
