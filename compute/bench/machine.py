@@ -37,7 +37,10 @@ def find_device(place: str, host_gib: float) -> Device:
     if found:
         from compute.bench.gpu import CudaDevice
 
-        return CudaDevice()
+        try:
+            return CudaDevice()
+        except Exception as error:  # another program has it alone, or it has failed
+            raise Unusable(f"This machine's GPU cannot be used: {_first_line(error)}") from None
     if name := _hidden_gpu():
         raise Unusable(
             f"PyTorch {torch.__version__} cannot use this machine's {name}: {_why_not()}"
@@ -63,8 +66,12 @@ def _why_not() -> str:
     try:
         torch.cuda.init()  # type: ignore[no-untyped-call]
     except Exception as error:  # of an old driver, a device without permission, a broken library
-        return f"{str(error).strip().splitlines()[0][:MOST_WHY]}"
+        return _first_line(error)
     return f"it was built for CUDA {torch.version.cuda} and finds no device."
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0][:MOST_WHY]
 
 
 def environment(device: Device, precision: str) -> Environment:

@@ -19,6 +19,7 @@ from compute.bench.request import BenchRequest
 from compute.bench.result import Ceiling, Row
 from compute.bench.rows import rows_of
 from compute.bench.timing import Subject, once
+from compute.tool import Refused
 
 if TYPE_CHECKING:
     from compute.kernels.operator import Implementation, Operator
@@ -35,6 +36,7 @@ TOO_LONG = 0.5  # of the budget, for the six calls that a shape takes at least
 LEAST_CALLS = 6
 # On a busy machine every shape takes longer than its share; the last is measured all the same.
 GRACE_SHARE, LEAST_SHARE = 0.5, 0.25
+NO_COPY = "Not even a copy can be measured on this machine: {0}"
 PROBE_FLOPS, PROBE_BYTES = 2**25, 2**22  # of the call that a shape's time is estimated from
 
 
@@ -85,7 +87,10 @@ class Measuring:
 
     async def _measure_ceilings(self) -> None:
         await self._tell(0.0, "ceilings: a copy")
-        self.found.ceilings.append(self._kept.copy(self._device))
+        try:
+            self.found.ceilings.append(self._kept.copy(self._device))
+        except Exception as error:  # a torch without code for this GPU, a card that has failed
+            raise Refused(NO_COPY.format(sentence(str(error)))) from error
         if self._operator.regime == "compute":
             await self._tell(0.02, "ceilings: a matrix product")
             peak = self._kept.matmul(self._device, self._asked.dtype)

@@ -123,6 +123,27 @@ async def test_a_gpu_that_pytorch_cannot_use_is_refused_and_not_measured_on_the_
             await run(gpu="", shapes="8x64")
 
 
+async def test_a_gpu_that_fails_at_its_first_work_is_refused_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    from compute.bench import ceilings, gpu
+
+    def no_image(*arguments: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution\nCompile with")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.cuda, "is_available", lambda: True)
+        patched.setattr(gpu, "CudaDevice", no_image)
+        with pytest.raises(Refused, match="cannot be used: CUDA error: no kernel image"):
+            await run(gpu="", shapes="8x64")
+    monkeypatch.setattr(ceilings, "copy_subject", no_image)
+    monkeypatch.setattr(tool, "ceilings", ceilings.Ceilings)
+    with pytest.raises(Refused, match=r"Not even a copy .* no kernel image"):
+        await run(shapes="8x64")
+
+
 async def test_values_are_checked_apart_and_have_no_times() -> None:
     found = await check_apart("softmax", "float32", 0)
     assert "triton" in {check.implementation for check in found}
