@@ -126,9 +126,16 @@ class CudaDevice:
         torch = self._torch
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for call in calls:
-                call()
+        # A call that waits for the GPU is found here: a capture that fails by it leaves torch's
+        # allocator capturing for ever, which then gives no memory back (CUDAGraph.cpp, 2.13).
+        mode = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            with torch.cuda.stream(side):
+                for call in calls:
+                    call()
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):

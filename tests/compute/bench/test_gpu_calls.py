@@ -20,6 +20,14 @@ class Streams(FakeCuda):
     def __init__(self) -> None:
         super().__init__()
         self.current = "main"
+        self.mode: str | int = 0
+        self.captures = 0
+
+    def get_sync_debug_mode(self) -> str | int:
+        return self.mode
+
+    def set_sync_debug_mode(self, mode: str | int) -> None:
+        self.mode = mode
 
     def current_stream(self) -> Any:
         return SimpleNamespace(name=self.current, wait_stream=lambda other: None)
@@ -41,6 +49,7 @@ class Streams(FakeCuda):
     @contextmanager
     def graph(self, graph: Any) -> Iterator[None]:
         before, self.current = self.current, "capture"
+        self.captures += 1
         yield  # where a call fails, so does the end of the capture, before the stream is set
         self.current = before
 
@@ -58,6 +67,21 @@ def test_memory_that_torch_keeps_from_before_counts_as_free(
     cuda.cached = 70 * 2**30
     monkeypatch.setattr(cuda, "empty_cache", lambda: setattr(cuda, "cached", 0), raising=False)
     assert device_on(cuda, monkeypatch).memory_bytes > 70 * 2**30
+
+
+def test_a_call_that_waits_for_the_gpu_is_found_before_its_capture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = Streams()
+    device = device_on(cuda, monkeypatch)
+
+    def reads_a_size() -> None:
+        if cuda.mode == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+
+    with pytest.raises(RuntimeError, match="synchronizing"):
+        device.capture([reads_a_size])
+    assert cuda.captures == 0 and cuda.mode == 0 and cuda.current == "main"
 
 
 def test_a_capture_that_fails_leaves_the_stream_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
