@@ -127,7 +127,7 @@ class CudaDevice:
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         # A call that waits for the GPU is found here: a capture that fails by it leaves torch's
-        # allocator capturing for ever, which then gives no memory back (CUDAGraph.cpp, 2.13).
+        # allocator capturing for ever (CUDAGraph::capture_end), which then gives no memory back.
         mode = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("error")
         try:
