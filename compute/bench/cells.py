@@ -212,7 +212,7 @@ async def _prepare(
         first_calls_s[backend] = contender.first_s * LATER_SHARE
         contender.call_s = once(cell.device, subject, 1)
         contender.peak_bytes = cell.device.peak_bytes(lambda: subject.call(0))
-        contender.right = truth.check(made)
+        contender.right = truth.check(made, cell.device.synchronize)
     except Exception as error:  # whatever a kernel raises is its own fault, and said
         contender.out(*_fault(error))
         return cell.device.lost()
@@ -315,7 +315,7 @@ async def _check_again(cell: Cell, timed: Sequence[Contender], truth: Truth) -> 
     truth.change()
     for contender in timed:
         try:
-            contender.after = truth.check(contender.implementation)
+            contender.after = truth.check(contender.implementation, cell.device.synchronize)
         except Exception as error:
             contender.out(*_fault(error))
             if cell.device.lost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,15 +80,21 @@ class Truth:
         self._sets.change()
         self.begin()
 
-    def check(self, implementation: Implementation) -> Right:
-        """Run once and judge. Whatever it raises comes out, for the caller to say."""
+    def check(self, implementation: Implementation, wait: Callable[[], None]) -> Right:
+        """Run twice and judge. Whatever it raises comes out, for the caller to say. ``wait`` is for
+        the device, and not without end, as judging would.
+        """
         from compute.kernels.judging import allowed_error, as_tuple, judge, slack_of
 
         slack = slack_of(implementation.backend)
         if self._dtype == "tf32":
             slack *= max(1.0, 2 * TF32_UNIT / allowed_error(self._operator, "float32"))
-        poison(as_tuple(implementation(**self.inputs)), self.inputs)
+        first = as_tuple(implementation(**self.inputs))
+        wait()
+        poison(first, self.inputs)
+        del first  # its memory, poisoned, is the next call's
         got = implementation(**self.inputs)
+        wait()
         verdict = judge(self._operator, self._before, got, self._want, self._inputs_dtype, slack)
         why = verdict.why or _manners(self.inputs, self._before, as_tuple(got))
         return Right(verdict.error, verdict.allowed, why)

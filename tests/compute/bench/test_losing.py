@@ -92,6 +92,26 @@ async def test_while_they_take_turns_nobody_knows_whose_fault_it_was() -> None:
 
 
 @pytest.mark.slow
+async def test_a_kernel_that_hangs_in_its_check_is_waited_for_by_the_device() -> None:
+    class Hanging(Breaking):
+        calls = 0
+
+        def synchronize(self) -> None:
+            if self.calls == 3:  # two to learn its time, the third is checked
+                self.broken = True
+                raise Lost("a kernel hangs")
+
+    device = Hanging()
+
+    def bad(x: Any) -> Any:
+        device.calls += 1
+        return x * 2
+
+    cell, timed = await cell_of(doubling(bad=bad), device=device)
+    assert timed.lost and "a kernel hangs" in rows(timed, cell)["bad"].why
+
+
+@pytest.mark.slow
 async def test_what_was_checked_again_before_the_loss_keeps_its_time() -> None:
     device = Breaking()
     first = breaking(device, 10**9)
