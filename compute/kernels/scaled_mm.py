@@ -7,7 +7,6 @@ or for the whole tensors. sm_80 has no fp8.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from compute.kernels.build.cuda import C_NAME, CudaKernel, NotCompiled
 from compute.kernels.build.places import arch_of, interpreted
 from compute.kernels.build.torch_compile import compiled_of
 from compute.kernels.build.triton import aot, pointer
-from compute.kernels.cases.data import generator, normal, strided
+from compute.kernels.cases.scaled_mm import adversarial, make_inputs
 from compute.kernels.hopper.cuda_scaled_mm import hopper_cubin, multiplied
 from compute.kernels.hopper.triton_scaled_mm import (
     by_descriptors,
@@ -26,7 +25,7 @@ from compute.kernels.hopper.triton_scaled_mm import (
     scaled,
     widened,
 )
-from compute.kernels.operator import Case, Cubin, Dims, Implementation, Inputs, Operator, Tolerance
+from compute.kernels.operator import Cubin, Dims, Implementation, Inputs, Operator, Tolerance
 from compute.kernels.plans.choosing import Config
 from compute.kernels.plans.scaled_mm import POINTERS, triton_choice, triton_plan
 from compute.kernels.shared.matrices import (
@@ -45,6 +44,7 @@ from compute.kernels.shared.splitting import (
 )
 
 FP8 = "float8_e4m3fn"
+ADA = 89
 NO_FP8 = "fp8 tensor cores begin with sm_89"
 
 # --- what it is -------------------------------------------------------------------------------
@@ -67,42 +67,6 @@ def moved(dims: Dims, dtype: str) -> int:
     """Operands at one byte, the result at two, a scale a row and a column."""
     m, n, k = dims["M"], dims["N"], dims["K"]
     return m * k + k * n + 2 * m * n + 4 * (m + n)
-
-
-def make_inputs(dims: Dims, dtype: str, seed: int, device: str) -> Inputs:
-    """Normal values with a scale a row; b as a linear layer holds it, [N, K], seen transposed."""
-    made = generator(seed, device)
-    m, n, k = dims["M"], dims["N"], dims["K"]
-    a, weight = normal((m, k), dtype, made), normal((n, k), dtype, made)
-    scale_a = 0.5 + torch.rand((m, 1), generator=made, device=device)
-    scale_b = 0.01 + 0.01 * torch.rand((1, n), generator=made, device=device)
-    return {"a": a, "b": weight.t(), "scale_a": scale_a, "scale_b": scale_b}
-
-
-def adversarial(dtype: str, seed: int, device: str) -> Sequence[Case]:
-    """Empty and odd sizes, one scale for all, both orders, views, extremes, a NaN."""
-    shapes = [(0, 8, 8), (5, 0, 8), (4, 6, 0), (1, 1, 1), (3, 5, 7), (70, 100, 129)]
-    shapes += [(130, 257, 70), (1, 100, 600), (130, 96, 48), (150, 264, 208)]
-    if device == "cuda":  # tiles for half and for all of the multiprocessors of an H100
-        shapes += [(1100, 1240, 208), (2500, 2304, 336), (2500, 2301, 330)]
-    cases = [
-        Case(f"{m}x{n}x{k}", make_inputs({"M": m, "N": n, "K": k}, dtype, seed, device))
-        for m, n, k in shapes
-    ]
-    base = make_inputs({"M": 136, "N": 56, "K": 96}, dtype, seed, device)
-    a, b = base["a"], base["b"]
-    whole = {"scale_a": base["scale_a"][3, 0], "scale_b": base["scale_b"][0, 5]}
-    cases.append(Case("one scale a tensor", {**base, **whole}))
-    turned = {"a": a.t().contiguous().t(), "b": b.contiguous()}
-    cases.append(Case("both turned", {**base, **turned}))
-    views = {"a": strided(a, 32, 16), "b": strided(b.t(), 32, 16).t()}
-    cases.append(Case("views", {**base, **views}))
-    cases.append(Case("not aligned", {**base, "a": strided(a, 5, 3)}))
-    full = torch.full_like(a.float(), 448.0).to(a.dtype)
-    cases.append(Case("the largest values", {**base, "a": full}))
-    hole = a.float()
-    hole[7, 95] = float("nan")
-    return [*cases, Case("a NaN in one row", {**base, "a": hole.to(a.dtype)})]
 
 
 # --- PyTorch ----------------------------------------------------------------------------------
@@ -142,9 +106,11 @@ def scaled_kernel(
     m: tl.tensor, n: tl.tensor, k: tl.tensor, a_stride: tl.tensor, b_stride: tl.tensor,
     dense: tl.tensor, part: tl.tensor,
     ROWWISE_A: tl.constexpr, ROWWISE_B: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
-    BK: tl.constexpr, UPCAST: tl.constexpr,
+    BK: tl.constexpr, APART: tl.constexpr, UPCAST: tl.constexpr,
 ) -> None:  # fmt: skip
-    """One BM x BN tile over ``part`` of the inner axis, along which both operands lie."""
+    """One BM x BN tile over ``part`` of the inner axis, along which both operands lie. APART: each
+    block's products have a sum of their own.
+    """
     tiles_m, tiles_n = tl.cdiv(m, BM), tl.cdiv(n, BN)
     band = tl.program_id(0) // (8 * tiles_n)
     high = tl.minimum(tiles_m - band * 8, 8)
@@ -164,8 +130,12 @@ def scaled_kernel(
         right = tl.load(b + b_at, mask=b_inside & inside[:, None], other=0.0)
         if UPCAST:
             left, right = widened(left), widened(right)
-        # Hopper's fp8 sums keep some 14 bits: after 128 products they go into fp32.
-        total = tl.dot(left, right, total, max_num_imprecise_acc=128)
+        # Ada's and Hopper's fp8 sums keep 13 bits: after 128 products they go into fp32. For Ada
+        # the compiler does not count them, but it leaves a sum apart.
+        if APART:
+            total += tl.dot(left, right, max_num_imprecise_acc=128)
+        else:
+            total = tl.dot(left, right, total, max_num_imprecise_acc=128)
         a += BK
         b += BK
     total = scaled(
@@ -197,7 +167,7 @@ def by_triton(
     scaled_kernel[(tiles, splits)](
         left, right, scale_a.contiguous(), scale_b.contiguous(), parts, m, n, k, *a_stride,
         *b_stride, dense, part, scale_a.numel() > 1, scale_b.numel() > 1, bm, bn, bk,
-        interpreted(), num_warps=warps, num_stages=stages,
+        arch_of(a) == ADA, interpreted(), num_warps=warps, num_stages=stages,
     )  # fmt: skip
     if splits > 1:
         sum_by_triton(parts, out)
@@ -212,8 +182,8 @@ def triton_cubin(dtype: str, arch: int, config: Config, even: bool = True) -> Cu
     kinds = dict.fromkeys(names, pointer(dtype)) | {"out": pointer("bfloat16")}
     kinds |= dict.fromkeys(("scale_a", "scale_b"), "*fp32") | dict.fromkeys(sizes, "i32")
     bm, bn, bk, warps, stages, _ = config
-    constants = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
-    constants["UPCAST"] = False
+    constants: dict[str, Any] = {"ROWWISE_A": True, "ROWWISE_B": True, "BM": bm, "BN": bn, "BK": bk}
+    constants |= {"APART": arch == ADA, "UPCAST": False}
     promised = (*names, "out", "scale_a", "scale_b", *sizes[0 if even else 3 :])
     how: dict[str, Any] = {"num_warps": warps, "num_stages": stages}
     return aot(scaled_kernel, arch, kinds, constants, divisible=promised, **how)
