@@ -29,7 +29,7 @@ LIMITS = {
     90: (2048, 65_536, 233_472),
     100: (2048, 65_536, 233_472),
 }
-
+SYSTEM_BYTES = 1024  # of shared memory, that the driver keeps of each block's
 # Shared memory that one block may have.
 BLOCK_BYTES = {80: 163 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024}
 
@@ -57,7 +57,7 @@ class Static:
         threads, registers, shared = LIMITS[self.arch]
         block = self.num_warps * 32
         by_registers = registers // max(1, -(-self.registers // 8) * 8 * block)
-        by_shared = shared // (self.shared_bytes + 1024) if self.shared_bytes else 32
+        by_shared = shared // (self.shared_bytes + SYSTEM_BYTES) if self.shared_bytes else 32
         return min(threads // block, by_registers, by_shared, 32) * block / threads
 
 
@@ -93,13 +93,20 @@ def inspect_cubin(kernel: Cubin, arch: int) -> Static:
         arch=arch,
         registers=registers,
         stack_bytes=stack,
-        shared_bytes=max(shared, int(config.get("shared_bytes", 0))),
+        shared_bytes=max(own_shared(shared, arch), int(config.get("shared_bytes", 0))),
         spilled=_count(names, ("LDL", "STL")),
         tensor_core=tuple(sorted({n for n in names if n.split(".")[0] in TENSOR_CORE})),
         async_copies=_count(names, ASYNC),
         loads_16=sum(n.startswith("LDG") and ".128" in n for n in names),
         num_warps=kernel["num_warps"],
     )
+
+
+def own_shared(said: int, arch: int) -> int:
+    """What ``cuobjdump`` says, without what the driver keeps: from sm_90 on that is in it wherever
+    a kernel has shared memory at all.
+    """
+    return max(0, said - SYSTEM_BYTES) if arch >= 90 else said
 
 
 def _count(names: Sequence[str], kinds: Sequence[str]) -> int:
