@@ -239,6 +239,17 @@ async def _abandon(client: Client, trying: asyncio.Future[None]) -> None:
     if transport:
         transport.close()
         await _quietly(transport.wait_closed())
+        _abort(transport)
+
+
+def _abort(transport: object) -> None:
+    """Close a connection without a word, and the one that its encryption runs over: asyncio closes
+    that a turn of the loop later, which a client that nobody holds any more does not live to see.
+    """
+    for name in ("_io_writer", "_bare_io_writer"):
+        writer: asyncio.StreamWriter | None = getattr(transport, name, None)
+        if writer is not None:
+            writer.transport.abort()
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
